@@ -1,0 +1,108 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+
+#include "log.h"
+
+static const char *name = "milter";
+static int to_syslog, verbose;
+
+static void
+emit(int level, const char *fmt, va_list ap, int err)
+{
+	char line[LOG_LINE_MAX + 1], why[128];
+	int saved = errno, n;
+
+	n = vsnprintf(line, sizeof line, fmt, ap);
+	if (err != 0 && n >= 0 && (size_t)n < sizeof line) {
+		if (strerror_r(err, why, sizeof why) != 0)
+			snprintf(why, sizeof why, "error %d", err);
+		snprintf(line + n, sizeof line - (size_t)n, ": %s", why);
+	}
+	for (char *p = line; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	if (to_syslog)
+		syslog(level, "%s", line);
+	else
+		fprintf(stderr, "%s: %s\n", name, line);
+	errno = saved;
+}
+
+#define EMIT(level, err) do {						\
+	va_list ap;							\
+	va_start(ap, fmt);						\
+	emit((level), fmt, ap, (err));					\
+	va_end(ap);							\
+} while (0)
+
+void
+log_error(const char *fmt, ...)
+{
+	EMIT(LOG_ERR, 0);
+}
+
+void
+log_errno(const char *fmt, ...)
+{
+	EMIT(LOG_ERR, errno);
+}
+
+void
+log_warning(const char *fmt, ...)
+{
+	EMIT(LOG_WARNING, 0);
+}
+
+void
+log_info(const char *fmt, ...)
+{
+	EMIT(LOG_INFO, 0);
+}
+
+void
+log_debug(const char *fmt, ...)
+{
+	if (verbose)
+		EMIT(LOG_DEBUG, 0);
+}
+
+void
+log_name(const char *program)
+{
+	name = program;
+}
+
+void
+log_to_syslog(void)
+{
+	openlog(name, LOG_PID | LOG_NDELAY, LOG_MAIL);
+	to_syslog = 1;
+}
+
+void
+log_verbose(void)
+{
+	verbose = 1;
+}
+
+bool
+log_due(struct log_limit *limit)
+{
+	long next = atomic_load(&limit->next);
+	struct timespec now;
+	unsigned long held;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec < next || !atomic_compare_exchange_strong(&limit->next,
+	    &next, (long)now.tv_sec + LOG_LIMIT_SECONDS)) {
+		atomic_fetch_add(&limit->held, 1);
+		return false;
+	}
+	if ((held = atomic_exchange(&limit->held, 0)) != 0)
+		log_error("%lu more like the next line were held back", held);
+	return true;
+}
