@@ -91,6 +91,16 @@ int iplist_first(uint64_t bits);
 const char *iplist_path(const struct iplist *, int list);
 const char *iplist_name(const struct iplist *, int list);
 
+/* The lists in this role, as bits. */
+uint64_t iplist_lists(const struct iplist *, enum iplist_role);
+
+/*
+ * For -why: read the files once more and print every line that speaks of this
+ * client, as "PATH:LINE: TEXT".
+ */
+void iplist_explain(struct iplist *, FILE *, const struct addr *,
+    const char *host);
+
 /* Entries in use, per file and in all, bytes held, reloads and failures. */
 void iplist_stats(FILE *, void *iplist);
 

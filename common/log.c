@@ -89,6 +89,18 @@ log_verbose(void)
 	verbose = 1;
 }
 
+const char *
+log_word(char out[LOG_WORD_MAX], const char *text)
+{
+	size_t n = 0;
+
+	for (; text[n] != '\0' && n < LOG_WORD_MAX - 1; n++)
+		out[n] = text[n] == ' ' ? '_' :
+		    text[n] > ' ' && text[n] <= '~' ? text[n] : '?';
+	out[n] = '\0';
+	return out;
+}
+
 bool
 log_due(struct log_limit *limit)
 {

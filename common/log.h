@@ -41,6 +41,14 @@ void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * Text from the network as one word of a key=value line: a blank inside it
+ * would let a client write keys of its own.  Returns out.
+ */
+#define LOG_WORD_MAX	128	/* bytes; the rest of a longer word is lost */
+
+const char *log_word(char out[LOG_WORD_MAX], const char *text);
+
+/*
  * A fault that may come a thousand times a second is logged once a minute:
  *
  *	static struct log_limit full;

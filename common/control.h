@@ -1,0 +1,78 @@
+#ifndef COMMON_CONTROL_H
+#define COMMON_CONTROL_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <sys/types.h>
+
+/*
+ * control - talk to a running daemon: one command a line.
+ *
+ * The answer is any number of data lines and then a last line, "ok" or "error
+ * TEXT"; no data line looks like either.  Several commands may follow one
+ * another on a connection.  The socket's mode is all there is of access
+ * control: who can connect can do everything.
+ */
+#define CONTROL_LINE_MAX	1000	/* bytes of a command */
+#define CONTROL_ARGS_MAX	8	/* its words, the name included */
+#define CONTROL_ERROR_MAX	200	/* bytes of TEXT */
+#define CONTROL_CLIENTS_MAX	32	/* more are told to come back */
+#define CONTROL_IDLE_SECONDS	30	/* without a command, or not reading */
+
+/* What a command has to say. */
+struct control_answer {
+	FILE *out;			/* data lines go here */
+	char error[CONTROL_ERROR_MAX];	/* set when run() returns -1 */
+};
+
+/* Fill in the error text; returns -1, for run() to return. */
+int control_error(struct control_answer *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * A command.  Words are separated by blanks; the last of max words takes the
+ * rest of the line.  run() is called by one thread per client and returns 0
+ * or -1.  The words are the client's, any bytes but NUL and LF.
+ */
+struct control_command {
+	const char *name;
+	const char *words;		/* for help: "ADDRESS [LIST]" */
+	int min, max;			/* words after the name */
+	int (*run)(struct control_answer *, int argc, char **argv, void *arg);
+	const char *help;		/* one line */
+};
+
+/*
+ * Is there somebody who answers at this path?  libmilter and bind(2) would
+ * take the name away from a daemon that is alive.
+ */
+bool control_answers(const char *path);
+
+/*
+ * Before control_open(): these commands, too, with arg for their run().  The
+ * table ends with a row without name and must stay.
+ */
+void control_add(const struct control_command *table, void *arg);
+
+/*
+ * Listen at path with this mode (000 until it is set), and serve the
+ * commands, and "help", from a thread.  path must stay.  Returns 0, or -1
+ * after a line in the log.  A socket nobody answers on is replaced; any other
+ * file is left alone.
+ */
+int control_open(const char *path, mode_t mode);
+
+/* Remove the socket; commands under way may go on. */
+void control_close(void);
+
+/*
+ * Be the client: send one command and copy the data lines to out (NULL: drop
+ * them).  Returns 0 on "ok"; -1 with the reason in error on anything else:
+ * "error TEXT", nobody there, no answer after deadline_ms.  Never blocks
+ * longer than that.  A command with an LF in it is refused, not sent.
+ */
+int control_ask(const char *path, const char *command, int deadline_ms,
+    FILE *out, char error[CONTROL_ERROR_MAX]);
+
+#endif
