@@ -62,6 +62,17 @@ socket_path(const char *socket)
 	return socket[0] == '/' ? socket : NULL;
 }
 
+static bool
+is_changed(const struct daemon *d)
+{
+	bool changed;
+
+	pthread_mutex_lock(&reload_lock);
+	changed = d->changed != NULL && d->changed(d->arg);
+	pthread_mutex_unlock(&reload_lock);
+	return changed;
+}
+
 static int
 reload(const struct daemon *d)
 {
@@ -88,10 +99,23 @@ command_reload(struct control_answer *answer, int argc, char **argv, void *arg)
 static int
 command_stats(struct control_answer *answer, int argc, char **argv, void *arg)
 {
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+
 	(void)argc;
 	(void)argv;
 	(void)arg;
-	stats_print(answer->out);
+	if (memory == NULL)
+		return control_error(answer, "out of memory");
+	/* Locks are held while it prints, and the client may be slow. */
+	stats_print(memory);
+	if (fclose(memory) == EOF) {
+		free(text);
+		return control_error(answer, "out of memory");
+	}
+	fwrite(text, 1, size, answer->out);
+	free(text);
 	return 0;
 }
 
@@ -309,9 +333,9 @@ timer_thread(void *arg)
 		}
 		if (d->tick != NULL)
 			d->tick(d->arg);
-		if (d->autoupdate && d->changed != NULL &&
+		if (d->autoupdate &&
 		    ++seconds % DAEMON_AUTOUPDATE_SECONDS == 0 &&
-		    d->changed(d->arg))
+		    is_changed(d))
 			reload(d);
 	}
 	return NULL;

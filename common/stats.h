@@ -29,8 +29,9 @@ void stats_name(const char *milter);
 void stats_add(struct stats_counter *table, size_t count);
 
 /*
- * For values that are looked up when somebody asks: print() is called, under
- * no lock, in the middle of stats_print() and calls stats_value().
+ * For values that are looked up when somebody asks: print() is called in the
+ * middle of stats_print() and calls stats_value().  It may hold a lock
+ * meanwhile, so stats_print() is to be given a FILE that does not wait.
  */
 void stats_add_printer(void (*print)(FILE *, void *), void *arg);
 
