@@ -33,7 +33,8 @@ enum store_result {
 struct store_conf {
 	const char *directory;	/* exists and is ours; must stay */
 	const char *name;	/* of the file in it, say "list.db"; must stay */
-	size_t cache;		/* bytes */
+	size_t cache;		/* bytes; 0: 64 MB */
+	size_t free_min;	/* bytes that stay free on its disk; 0: 64 MB */
 
 	/*
 	 * Is this record past its time?  Asked by the sweep, every

@@ -1,0 +1,904 @@
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <db.h>
+
+#include "log.h"
+#include "stats.h"
+#include "store.h"
+
+#define LOCK_WAIT_MS	500	/* for a call that finds the store busy */
+#define FLUSH_MS	1000	/* what a power cut may cost */
+#define CHECKPOINT_MS	60000
+#define LOOK_MS		100	/* between two looks at the free space */
+#define RETRY_MS	5000	/* between two tries to open again */
+#define LOG_FILE_MAX	(16 << 20)	/* bytes; the oldest are removed */
+#define LOG_BUFFER	(1 << 20)
+#define PAGE_SIZE	4096	/* torn pages are seen by their checksum */
+#define FREE_MIN	(64 << 20)	/* the default of free_min */
+#define CACHE_DEFAULT	(64 << 20)
+#define SWEEP_LOOK	400	/* records looked at under one lock */
+#define SWEEP_DELETE	100	/* and deleted in one transaction */
+#define WALK_SLICE	64	/* records copied under one lock */
+#define PANICS_MAX	3	/* in PANIC_SECONDS: the files must be bad */
+#define PANIC_SECONDS	600
+#define PATH_SIZE	1024
+#define MARK_SIZE	64
+
+/* Removed at open, made at close: without it the file is verified. */
+#define CLEAN_MARK	"clean-close"
+#define LOCK_FILE	"lock"
+
+enum state {
+	STATE_UP,
+	STATE_DOWN,		/* no handles; the thread tries to open */
+	STATE_CLOSED
+};
+
+struct store {
+	struct store_conf conf;
+	int lock_fd;
+	pthread_t thread;
+
+	pthread_mutex_t lock;	/* guards all up to panics */
+	enum state state;
+	DB_ENV *env;
+	DB *db;
+	time_t panic[PANICS_MAX];	/* the last ones */
+
+	atomic_bool panicked;	/* the library says so, from any thread */
+	atomic_bool full;	/* too little space to write */
+	atomic_bool up;		/* state is STATE_UP, for store_stats() */
+	atomic_bool stop;
+	atomic_int callers;	/* inside a public function */
+	atomic_ullong updates, errors, repairs, set_aside, swept;
+};
+
+/* A record on its way through the lock. */
+struct record {
+	size_t key_size, size;
+	unsigned char key[STORE_KEY_MAX];
+	unsigned char value[STORE_VALUE_MAX + 1];	/* one more: too long */
+};
+
+static void
+say_library_error(const DB_ENV *env, const char *prefix, const char *text)
+{
+	static struct log_limit limit;
+
+	(void)env;
+	(void)prefix;
+	if (log_due(&limit))
+		log_error("store: %s", text);
+}
+
+static void
+note_event(DB_ENV *env, uint32_t event, void *info)
+{
+	struct store *s = env->app_private;
+
+	(void)info;
+	if (event == DB_EVENT_PANIC)
+		atomic_store(&s->panicked, true);
+}
+
+static void
+fault(struct store *s, const char *doing, int error)
+{
+	static struct log_limit limit;
+
+	atomic_fetch_add(&s->errors, 1);
+	if (log_due(&limit))
+		log_error("store %s: %s: %s", s->conf.directory, doing,
+		    db_strerror(error));
+}
+
+/* --- opening and closing */
+
+static int
+make_path(const struct store *s, const char *name, char path[PATH_SIZE])
+{
+	int n = snprintf(path, PATH_SIZE, "%s/%s", s->conf.directory, name);
+
+	return n < PATH_SIZE ? 0 : ENAMETOOLONG;
+}
+
+static bool
+has_space(const struct store *s)
+{
+	struct statvfs v;
+
+	if (statvfs(s->conf.directory, &v) == -1)
+		return true;		/* writing will say what is wrong */
+	return (uint64_t)v.f_bavail * v.f_frsize >= s->conf.free_min;
+}
+
+static int
+open_env(struct store *s)
+{
+	int e;
+
+	if ((e = db_env_create(&s->env, 0)) != 0) {
+		s->env = NULL;
+		return e;
+	}
+	s->env->app_private = s;
+	s->env->set_errcall(s->env, say_library_error);
+	if ((e = s->env->set_event_notify(s->env, note_event)) != 0 ||
+	    (e = s->env->set_cachesize(s->env, 0, (uint32_t)s->conf.cache, 1))
+	    != 0 ||
+	    (e = s->env->set_lg_max(s->env, LOG_FILE_MAX)) != 0 ||
+	    (e = s->env->set_lg_bsize(s->env, LOG_BUFFER)) != 0 ||
+	    (e = s->env->log_set_config(s->env, DB_LOG_AUTO_REMOVE, 1)) != 0 ||
+	    (e = s->env->set_flags(s->env, DB_TXN_WRITE_NOSYNC, 1)) != 0)
+		return e;
+	/*
+	 * No DB_INIT_LOCK: our mutex is the lock, and after a panic threads
+	 * that wait for the library's would never return.
+	 */
+	return s->env->open(s->env, s->conf.directory, DB_CREATE |
+	    DB_RECOVER | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_MPOOL |
+	    DB_THREAD | DB_PRIVATE, 0600);
+}
+
+/* What the file looks like from outside; "" when it cannot be seen. */
+static void
+describe(const char *path, char out[MARK_SIZE])
+{
+	struct stat st;
+
+	memset(out, 0, MARK_SIZE);
+	if (stat(path, &st) == 0)
+		snprintf(out, MARK_SIZE, "%lld %lld.%09ld\n",
+		    (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+		    (long)st.st_mtim.tv_nsec);
+}
+
+/* Was it closed cleanly and left alone since?  The mark is gone then. */
+static bool
+take_mark(const char *mark, const char *path)
+{
+	char now[MARK_SIZE], then[MARK_SIZE] = "";
+	int fd = open(mark, O_RDONLY | O_CLOEXEC);
+	bool good;
+
+	describe(path, now);
+	if (fd == -1)
+		return false;
+	good = read(fd, then, sizeof then - 1) > 0 && strcmp(then, now) == 0;
+	close(fd);
+	return unlink(mark) == 0 && good;
+}
+
+static void
+make_mark(const struct store *s)
+{
+	char mark[PATH_SIZE], path[PATH_SIZE], text[MARK_SIZE];
+	int fd;
+
+	if (make_path(s, CLEAN_MARK, mark) != 0 ||
+	    make_path(s, s->conf.name, path) != 0)
+		return;
+	describe(path, text);
+	fd = open(mark, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd == -1 || write(fd, text, strlen(text)) == -1)
+		log_debug("store: no mark, the next start verifies");
+	if (fd != -1)
+		close(fd);
+}
+
+/* A file cut short makes reads spin for ever, so look before touching it. */
+static int
+verify(const struct store *s, bool clean)
+{
+	char path[PATH_SIZE];
+	DB *db;
+	int e;
+
+	if ((e = make_path(s, s->conf.name, path)) != 0)
+		return e;
+	if (clean || access(path, F_OK) == -1)
+		return 0;
+	if ((e = db_create(&db, NULL, 0)) != 0)
+		return e;
+	db->set_errcall(db, say_library_error);
+	return db->verify(db, path, NULL, NULL, 0);	/* and closes it */
+}
+
+static int
+open_db(struct store *s)
+{
+	int e;
+
+	if ((e = db_create(&s->db, s->env, 0)) != 0) {
+		s->db = NULL;
+		return e;
+	}
+	if ((e = s->db->set_pagesize(s->db, PAGE_SIZE)) != 0 ||
+	    (e = s->db->set_flags(s->db, DB_CHKSUM)) != 0)
+		return e;
+	return s->db->open(s->db, NULL, s->conf.name, NULL, DB_BTREE,
+	    DB_CREATE | DB_THREAD | DB_AUTO_COMMIT, 0600);
+}
+
+/* Returns 0 when all was written. */
+static int
+close_all(struct store *s)
+{
+	int e = 0, f = 0;
+
+	if (s->db != NULL)
+		e = s->db->close(s->db, 0);
+	if (s->env != NULL)
+		f = s->env->close(s->env, 0);
+	s->db = NULL;
+	s->env = NULL;
+	return e != 0 ? e : f;
+}
+
+/* Is it the files' fault, so that trying again cannot help? */
+static bool
+is_corrupt(int error)
+{
+	switch (error) {
+	case ENOSPC:
+	case ENOMEM:
+	case EACCES:
+	case EPERM:
+	case EROFS:
+	case EMFILE:
+	case ENFILE:
+	case EDQUOT:
+	case EAGAIN:
+	case EINTR:
+	case EIO:
+	case ENAMETOOLONG:
+		return false;
+	}
+	return true;
+}
+
+/* Is it one of the files that make up a store? */
+static bool
+is_ours(const struct store *s, const char *name)
+{
+	return strcmp(name, s->conf.name) == 0 ||
+	    strncmp(name, "log.", 4) == 0 || strncmp(name, "__db.", 5) == 0;
+}
+
+/* Move the files into a folder that says when; -1 with errno. */
+static int
+set_aside(struct store *s)
+{
+	char folder[PATH_SIZE], from[PATH_SIZE], to[2 * PATH_SIZE];
+	const struct dirent *entry;
+	DIR *dir;
+	int moved = 0;
+
+	snprintf(folder, sizeof folder, "%s/%s.bad-%lld", s->conf.directory,
+	    s->conf.name, (long long)time(NULL));
+	if (mkdir(folder, 0700) == -1 ||
+	    (dir = opendir(s->conf.directory)) == NULL)
+		return -1;
+	while (moved == 0 && (entry = readdir(dir)) != NULL) {
+		if (!is_ours(s, entry->d_name))
+			continue;
+		if (make_path(s, entry->d_name, from) != 0)
+			moved = -1;
+		snprintf(to, sizeof to, "%s/%s", folder, entry->d_name);
+		if (moved == 0)
+			moved = rename(from, to);
+	}
+	closedir(dir);
+	if (moved == 0) {
+		atomic_fetch_add(&s->set_aside, 1);
+		log_error("store %s was corrupt: set aside as %s, beginning "
+		    "with an empty one", s->conf.directory, folder);
+	}
+	return moved;
+}
+
+static int
+open_once(struct store *s)
+{
+	char mark[PATH_SIZE], path[PATH_SIZE];
+	bool clean;
+	int e;
+
+	if ((e = make_path(s, CLEAN_MARK, mark)) != 0 ||
+	    (e = make_path(s, s->conf.name, path)) != 0)
+		return e;
+	atomic_store(&s->panicked, false);
+	clean = take_mark(mark, path);	/* before recovery writes the file */
+	if ((e = open_env(s)) != 0 || (e = verify(s, clean)) != 0 ||
+	    (e = open_db(s)) != 0)
+		close_all(s);
+	return e;
+}
+
+/* Under the lock, or before there are other threads. */
+static void
+open_all(struct store *s)
+{
+	int e;
+
+	s->state = STATE_DOWN;
+	atomic_store(&s->full, !has_space(s));
+	if (atomic_load(&s->full)) {
+		/* Recovery on a full disk looks like corruption. */
+		fault(s, "too little free space to open", ENOSPC);
+		atomic_store(&s->up, false);
+		return;
+	}
+	e = open_once(s);
+	if (e != 0 && is_corrupt(e) && has_space(s)) {
+		fault(s, "cannot be opened", e);
+		if (set_aside(s) == -1)
+			e = errno;
+		else
+			e = open_once(s);
+	}
+	if (e != 0)
+		fault(s, "cannot be opened now", e);
+	else
+		s->state = STATE_UP;
+	atomic_store(&s->up, s->state == STATE_UP);
+}
+
+/* The third panic in a short time: what is on disk makes them. */
+static bool
+panics_again(struct store *s)
+{
+	time_t now = time(NULL), oldest = s->panic[PANICS_MAX - 1];
+
+	memmove(s->panic + 1, s->panic, sizeof s->panic - sizeof s->panic[0]);
+	s->panic[0] = now;
+	return oldest != 0 && now - oldest < PANIC_SECONDS;
+}
+
+/* Under the lock, in the thread: from down to up, by way of recovery. */
+static void
+repair(struct store *s)
+{
+	bool again = s->state == STATE_UP && panics_again(s);
+
+	close_all(s);
+	if (again && has_space(s) && set_aside(s) == -1)
+		fault(s, "cannot set it aside", errno);
+	open_all(s);
+	if (s->state == STATE_UP) {
+		atomic_fetch_add(&s->repairs, 1);
+		log_info("store %s is up again", s->conf.directory);
+	}
+}
+
+/* --- the calls */
+
+/*
+ * Come in: STORE_OK with the lock held, or STORE_DOWN.  leave() must follow
+ * only the first.
+ */
+static enum store_result
+enter(struct store *s)
+{
+	struct timespec until;
+
+	atomic_fetch_add(&s->callers, 1);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += LOCK_WAIT_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	if (!atomic_load(&s->panicked) &&
+	    pthread_mutex_timedlock(&s->lock, &until) == 0) {
+		if (s->state == STATE_UP)
+			return STORE_OK;
+		pthread_mutex_unlock(&s->lock);
+	}
+	atomic_fetch_sub(&s->callers, 1);
+	return STORE_DOWN;
+}
+
+static void
+leave(struct store *s)
+{
+	pthread_mutex_unlock(&s->lock);
+	atomic_fetch_sub(&s->callers, 1);
+}
+
+/* A DBT over memory of ours. */
+static DBT
+make_dbt(void *data, size_t size, size_t room)
+{
+	return (DBT){ .data = data, .size = (uint32_t)size,
+	    .ulen = (uint32_t)room, .flags = DB_DBT_USERMEM };
+}
+
+/* The same for reading a value: at most room bytes of a longer one. */
+static DBT
+make_value(struct record *r)
+{
+	DBT value = make_dbt(r->value, 0, sizeof r->value);
+
+	value.dlen = sizeof r->value;
+	value.flags |= DB_DBT_PARTIAL;
+	return value;
+}
+
+/*
+ * Under the lock: read into r->value.  Returns 0, with size 0 for no record,
+ * or an error.  A record too big for r is not ours and counts as absent.
+ */
+static int
+read_record(struct store *s, DB_TXN *txn, struct record *r)
+{
+	DBT key = make_dbt(r->key, r->key_size, r->key_size);
+	DBT value = make_value(r);
+	int e = s->db->get(s->db, txn, &key, &value, 0);
+
+	r->size = e == 0 && value.size <= STORE_VALUE_MAX ? value.size : 0;
+	return e == DB_NOTFOUND ? 0 : e;
+}
+
+static int
+write_record(struct store *s, DB_TXN *txn, struct record *r)
+{
+	DBT key = make_dbt(r->key, r->key_size, r->key_size);
+	DBT value = make_dbt(r->value, r->size, sizeof r->value);
+	int e;
+
+	if (r->size > 0)
+		return s->db->put(s->db, txn, &key, &value, 0);
+	e = s->db->del(s->db, txn, &key, 0);
+	return e == DB_NOTFOUND ? 0 : e;
+}
+
+/* Under the lock: one transaction. */
+static int
+change_record(struct store *s, struct record *r,
+    size_t (*change)(void *value, size_t size, void *arg), void *arg)
+{
+	DB_TXN *txn;
+	size_t size;
+	int e;
+
+	if ((e = s->env->txn_begin(s->env, NULL, &txn, 0)) != 0)
+		return e;
+	if ((e = read_record(s, txn, r)) == 0 &&
+	    (size = change(r->value, r->size, arg)) != STORE_KEEP) {
+		assert(size <= STORE_VALUE_MAX);
+		r->size = size;
+		e = write_record(s, txn, r);
+	}
+	if (e == 0)
+		return txn->commit(txn, 0);
+	txn->abort(txn);
+	return e;
+}
+
+/* What an error means for the caller; a panic is the thread's to repair. */
+static enum store_result
+result_of(struct store *s, const char *doing, int error)
+{
+	if (error == 0)
+		return STORE_OK;
+	if (error == DB_RUNRECOVERY)
+		atomic_store(&s->panicked, true);
+	fault(s, doing, error);
+	return STORE_DOWN;
+}
+
+static void
+set_key(struct record *r, const void *key, size_t size)
+{
+	assert(size > 0 && size <= sizeof r->key);
+	memcpy(r->key, key, size);
+	r->key_size = size;
+}
+
+enum store_result
+store_get(struct store *s, const void *key, size_t key_size, void *value,
+    size_t *size)
+{
+	enum store_result result;
+	size_t room = *size;
+	struct record r;
+
+	set_key(&r, key, key_size);
+	if (enter(s) == STORE_DOWN)
+		return STORE_DOWN;
+	result = result_of(s, "get", read_record(s, NULL, &r));
+	leave(s);
+	if (result != STORE_OK)
+		return result;
+	memcpy(value, r.value, r.size < room ? r.size : room);
+	*size = r.size;
+	return r.size > 0 ? STORE_OK : STORE_NONE;
+}
+
+enum store_result
+store_update(struct store *s, const void *key, size_t key_size,
+    size_t (*change)(void *value, size_t size, void *arg), void *arg)
+{
+	enum store_result result;
+	struct record r;
+
+	set_key(&r, key, key_size);
+	if (atomic_load(&s->full) || enter(s) == STORE_DOWN)
+		return STORE_DOWN;
+	result = result_of(s, "update", change_record(s, &r, change, arg));
+	leave(s);
+	if (result == STORE_OK)
+		atomic_fetch_add(&s->updates, 1);
+	return result;
+}
+
+struct new_value {
+	const void *value;
+	size_t size;
+};
+
+static size_t
+replace(void *value, size_t size, void *arg)
+{
+	const struct new_value *new = arg;
+
+	(void)size;
+	memcpy(value, new->value, new->size);
+	return new->size;
+}
+
+enum store_result
+store_put(struct store *s, const void *key, size_t key_size,
+    const void *value, size_t size)
+{
+	struct new_value new = { .value = value, .size = size };
+
+	assert(size <= STORE_VALUE_MAX);
+	return store_update(s, key, key_size, replace, &new);
+}
+
+/*
+ * Under the lock: copy up to room records from the key in at, on or behind
+ * it.  *count says how many; fewer than room: there are no more.  at becomes
+ * where to go on.
+ */
+static int
+copy_records(struct store *s, struct record *at, struct record *out,
+    size_t room, size_t *count)
+{
+	uint32_t flags = DB_SET_RANGE;
+	DBC *cursor;
+	int e;
+
+	*count = 0;
+	if ((e = s->db->cursor(s->db, NULL, &cursor, 0)) != 0)
+		return e;
+	while (*count < room) {
+		struct record *r = &out[*count];
+		DBT key = make_dbt(r->key, at->key_size, sizeof r->key);
+		DBT value = make_value(r);
+
+		if (flags == DB_SET_RANGE)
+			memcpy(r->key, at->key, at->key_size);
+		if ((e = cursor->get(cursor, &key, &value, flags)) != 0)
+			break;
+		flags = DB_NEXT;
+		r->key_size = key.size;
+		r->size = value.size;
+		if (r->size > 0 && r->size <= STORE_VALUE_MAX)
+			++*count;
+	}
+	cursor->close(cursor);
+	if (*count > 0) {
+		/* The key behind the last one is the same and a NUL. */
+		*at = out[*count - 1];
+		if (at->key_size < sizeof at->key)
+			at->key[at->key_size++] = 0;
+	}
+	return e == DB_NOTFOUND ? 0 : e;
+}
+
+static bool
+has_prefix(const struct record *r, const void *prefix, size_t size)
+{
+	return r->key_size >= size && memcmp(r->key, prefix, size) == 0;
+}
+
+enum store_result
+store_walk(struct store *s, const void *prefix, size_t prefix_size,
+    int (*each)(const void *key, size_t key_size, const void *value,
+    size_t value_size, void *arg), void *arg)
+{
+	struct record *slice = malloc((WALK_SLICE + 1) * sizeof *slice);
+	struct record *at = slice + WALK_SLICE;
+	enum store_result result = STORE_DOWN;
+	size_t count;
+
+	if (slice == NULL)
+		return STORE_DOWN;
+	set_key(at, prefix, prefix_size);
+	do {
+		count = 0;
+		if ((result = enter(s)) == STORE_OK) {
+			result = result_of(s, "walk", copy_records(s, at,
+			    slice, WALK_SLICE, &count));
+			leave(s);
+		}
+		for (size_t i = 0; result == STORE_OK && i < count; i++)
+			if (!has_prefix(&slice[i], prefix, prefix_size) ||
+			    each(slice[i].key, slice[i].key_size,
+			    slice[i].value, slice[i].size, arg) != 0)
+				goto done;
+	} while (result == STORE_OK && count == WALK_SLICE);
+done:
+	free(slice);
+	return result;
+}
+
+/* --- the thread */
+
+static void
+rest(long ms)
+{
+	const struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
+
+	nanosleep(&t, NULL);
+}
+
+/* Under the lock: delete those of the records that are past their time. */
+static int
+delete_expired(struct store *s, struct record *r, size_t count, size_t *next)
+{
+	size_t deleted = 0;
+	DB_TXN *txn;
+	int e;
+
+	if ((e = s->env->txn_begin(s->env, NULL, &txn, 0)) != 0)
+		return e;
+	for (; *next < count && deleted < SWEEP_DELETE && e == 0; ++*next) {
+		struct record *x = &r[*next];
+
+		if (!s->conf.expired(x->key, x->key_size, x->value, x->size,
+		    s->conf.arg))
+			continue;
+		x->size = 0;
+		e = write_record(s, txn, x);
+		deleted++;
+	}
+	if (e != 0) {
+		txn->abort(txn);
+		return e;
+	}
+	if ((e = txn->commit(txn, 0)) == 0)
+		atomic_fetch_add(&s->swept, deleted);
+	return e;
+}
+
+/*
+ * Look at some records and delete those that are over.  Returns false when
+ * there are no more, or it cannot be done now.
+ */
+static bool
+sweep_slice(struct store *s, struct record *at, struct record *slice)
+{
+	size_t count = 0, next = 0;
+	int e;
+
+	if (atomic_load(&s->full) || enter(s) == STORE_DOWN)
+		return false;
+	e = copy_records(s, at, slice, SWEEP_LOOK, &count);
+	if (e == 0)
+		e = delete_expired(s, slice, count, &next);
+	leave(s);
+	if (e == 0 && next < count) {	/* the others in the next round */
+		*at = slice[next];
+		return true;
+	}
+	return result_of(s, "sweep", e) == STORE_OK && count == SWEEP_LOOK;
+}
+
+static void
+sweep(struct store *s)
+{
+	struct record *slice = malloc((SWEEP_LOOK + 1) * sizeof *slice);
+	struct record *at = slice + SWEEP_LOOK;
+
+	if (slice == NULL)
+		return;
+	set_key(at, "", 1);
+	while (!atomic_load(&s->stop) && sweep_slice(s, at, slice))
+		rest(2);
+	free(slice);
+}
+
+/* Not under the lock: the library has its own for these. */
+static void
+flush(struct store *s, bool checkpoint)
+{
+	int e;
+
+	if (s->state != STATE_UP || atomic_load(&s->full))
+		return;
+	e = checkpoint ? s->env->txn_checkpoint(s->env, 0, 0, 0) :
+	    s->env->log_flush(s->env, NULL);
+	result_of(s, checkpoint ? "checkpoint" : "flush", e);
+}
+
+static void
+look_after(struct store *s, unsigned long ms)
+{
+	bool full = !has_space(s);
+
+	if (full && ms % FLUSH_MS == 0)
+		fault(s, "too little free space, updates are refused", ENOSPC);
+	atomic_store(&s->full, full);
+	if (atomic_load(&s->panicked) ||
+	    (s->state == STATE_DOWN && ms % RETRY_MS == 0)) {
+		pthread_mutex_lock(&s->lock);
+		repair(s);
+		pthread_mutex_unlock(&s->lock);
+	}
+	if (ms % FLUSH_MS == 0)
+		flush(s, ms % CHECKPOINT_MS == 0);
+	if (s->conf.expired != NULL && s->conf.sweep_seconds > 0 &&
+	    ms % ((unsigned long)s->conf.sweep_seconds * 1000) == 0)
+		sweep(s);
+}
+
+/* The only one that changes the handles, so it reads them without the lock. */
+static void *
+maintain(void *arg)
+{
+	struct store *s = arg;
+
+	for (unsigned long ms = LOOK_MS; !atomic_load(&s->stop);
+	    ms += LOOK_MS) {
+		rest(LOOK_MS);
+		look_after(s, ms);
+	}
+	return NULL;
+}
+
+static int
+start_thread(struct store *s)
+{
+	sigset_t all, old;
+	int e;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	e = pthread_create(&s->thread, NULL, maintain, s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return e;
+}
+
+int
+store_check(const char *directory)
+{
+	struct stat st;
+
+	if (stat(directory, &st) == 0 && !S_ISDIR(st.st_mode))
+		errno = ENOTDIR;
+	else if (access(directory, R_OK | W_OK | X_OK) == 0)
+		return 0;
+	log_errno("store %s", directory);
+	return -1;
+}
+
+/* One process at a time; the library would not notice a second. */
+static int
+lock_directory(struct store *s)
+{
+	char path[PATH_SIZE];
+
+	if ((errno = make_path(s, LOCK_FILE, path)) != 0 ||
+	    (s->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+	    0600)) == -1) {
+		log_errno("store %s", s->conf.directory);
+		return -1;
+	}
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == -1) {
+		log_error("store %s is in use by a running daemon",
+		    s->conf.directory);
+		close(s->lock_fd);
+		return -1;
+	}
+	return 0;
+}
+
+struct store *
+store_open(const struct store_conf *conf)
+{
+	struct store *s;
+
+	if (store_check(conf->directory) == -1)
+		return NULL;
+	if ((s = calloc(1, sizeof *s)) == NULL) {
+		log_error("store %s: out of memory", conf->directory);
+		return NULL;
+	}
+	s->conf = *conf;
+	if (s->conf.cache == 0)
+		s->conf.cache = CACHE_DEFAULT;
+	if (s->conf.free_min == 0)
+		s->conf.free_min = FREE_MIN;
+	pthread_mutex_init(&s->lock, NULL);
+	if (lock_directory(s) == -1)
+		goto fail;
+	open_all(s);
+	if (start_thread(s) != 0) {
+		log_error("store %s: no thread", conf->directory);
+		close_all(s);
+		close(s->lock_fd);
+		goto fail;
+	}
+	return s;
+
+fail:
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	return NULL;
+}
+
+void
+store_close(struct store *s)
+{
+	bool clean;
+
+	if (s == NULL)
+		return;
+	atomic_store(&s->stop, true);
+	pthread_join(s->thread, NULL);
+	pthread_mutex_lock(&s->lock);
+	clean = s->state == STATE_UP && !atomic_load(&s->panicked);
+	s->state = STATE_CLOSED;
+	if (close_all(s) == 0 && clean)
+		make_mark(s);
+	pthread_mutex_unlock(&s->lock);
+	while (atomic_load(&s->callers) > 0)
+		rest(1);
+	close(s->lock_fd);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void
+store_stats(FILE *out, void *store)
+{
+	struct store *s = store;
+	char path[PATH_SIZE];
+	struct stat st = { .st_size = 0 };
+
+	stats_value(out, "store_up", "Can the store be written now?", NULL,
+	    NULL, !atomic_load(&s->full) && atomic_load(&s->up));
+	stats_value(out, "store_updates_total", "Updates done.", NULL, NULL,
+	    atomic_load(&s->updates));
+	stats_value(out, "store_errors_total", "Faults of the store.", NULL,
+	    NULL, atomic_load(&s->errors));
+	stats_value(out, "store_repairs_total",
+	    "Times the store was opened again.", NULL, NULL,
+	    atomic_load(&s->repairs));
+	stats_value(out, "store_set_aside_total",
+	    "Times it was corrupt and set aside.", NULL, NULL,
+	    atomic_load(&s->set_aside));
+	stats_value(out, "store_swept_total", "Records past their time.", NULL,
+	    NULL, atomic_load(&s->swept));
+	if (make_path(s, s->conf.name, path) == 0 && stat(path, &st) == -1)
+		st.st_size = 0;
+	stats_value(out, "store_bytes", "Size of the file.", NULL, NULL,
+	    (uint64_t)st.st_size);
+}
