@@ -42,6 +42,7 @@ struct shortlist {
 	uint64_t seed;		/* so that nobody can choose who shares a bucket */
 	bool closed;
 	struct store *store;
+	bool unread;		/* the store was down; the timer tries again */
 	long threshold;
 };
 
@@ -208,11 +209,34 @@ read_record(const void *key, size_t key_size, const void *value, size_t size,
 	entry_check_clock(&e, r->now);
 	if (entry_is_past(&e, r->now))
 		return 0;
-	if ((n = find_or_add(r->s, &e.addr)) != NULL)
-		n->entry = e;
-	else
-		r->left_out++;
+	pthread_mutex_lock(&r->s->lock);
+	if (find(r->s, &e.addr) == NULL) {	/* else memory knows better */
+		if ((n = find_or_add(r->s, &e.addr)) != NULL)
+			n->entry = e;
+		else
+			r->left_out++;
+	}
+	pthread_mutex_unlock(&r->s->lock);
 	return 0;
+}
+
+/* Under edit, or before there are other threads. */
+static void
+read_store(struct shortlist *s, int64_t now)
+{
+	const unsigned char tag = KEY_TAG;
+	const size_t before = atomic_load(&s->count);
+	struct reading r = { .s = s, .now = now };
+
+	s->unread = store_walk(s->store, &tag, sizeof tag, read_record, &r)
+	    == STORE_DOWN;
+	if (s->unread)
+		return;
+	log_info("short-term list read entries=%zu",
+	    atomic_load(&s->count) - before);
+	if (r.left_out > 0)
+		log_error("short-term list: %zu records were not understood "
+		    "or too many", r.left_out);
 }
 
 int
@@ -225,21 +249,13 @@ shortlist_open(struct shortlist *s, const char *directory, int64_t now)
 		.expired = record_is_past,
 		.sweep_seconds = SWEEP_SECONDS,
 	};
-	const unsigned char tag = KEY_TAG;
-	struct reading r = { .s = s, .now = now };
 
 	if ((s->store = store_open(&conf)) == NULL)
 		return -1;
-	if (store_walk(s->store, &tag, sizeof tag, read_record, &r)
-	    == STORE_DOWN)
-		log_error("%s cannot be read, the short-term list is empty",
-		    directory);
-	else
-		log_info("short-term list in %s: entries=%zu", directory,
-		    atomic_load(&s->count));
-	if (r.left_out > 0)
-		log_error("%s: %zu records were not understood or too many",
-		    directory, r.left_out);
+	read_store(s, now);
+	if (s->unread)
+		log_error("%s cannot be read now, the short-term list is empty "
+		    "until it can", directory);
 	return 0;
 }
 
@@ -484,6 +500,12 @@ shortlist_tick(struct shortlist *s, int64_t now)
 {
 	bool unsaved;
 
+	if (s->unread) {
+		pthread_mutex_lock(&s->edit);
+		if (!s->closed)
+			read_store(s, now);
+		pthread_mutex_unlock(&s->edit);
+	}
 	if (atomic_load(&s->count) == 0)
 		return;
 	sweep(s, now);

@@ -13,9 +13,10 @@
  * shortlist - the short-term list: clients listed at run time, with a time at
  * which each is forgiven.
  *
- * Searches look at memory only.  With a store every change
- * is on its way to disk before it is acknowledged; while the store is down
- * changes hold in memory and are written when it is back.
+ * Searches look at memory only.  With a store every change is on its way to
+ * disk before it is acknowledged; while the store is down changes hold in
+ * memory and are written when it is back.  A store that was down at first is
+ * read then, and what memory has by that time counts for more.
  *
  * Times are seconds, now is passed in by the caller (time(2)).  Any thread.
  */

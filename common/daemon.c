@@ -45,6 +45,8 @@
 /* One reload at a time, whoever asks for it. */
 static pthread_mutex_t reload_lock = PTHREAD_MUTEX_INITIALIZER;
 
+static int pidfile = -1;	/* the descriptor that holds its lock */
+
 static struct stats_counter counters[] = {
 	{ "reloads_total", NULL, "Reloads that worked.", 0 },
 	{ "reload_failed_total", NULL,
@@ -232,35 +234,42 @@ become(const struct daemon *d)
 }
 
 /*
- * Written by root and left behind: a file the service user could rewrite
- * would let it name any process for root to kill.  The lock, held as long as
- * the process lives, keeps two daemons that start at once from sharing it.
+ * Made by root and left behind: a file the service user could replace would
+ * let it name any process for root to kill.  The lock, held as long as the
+ * process lives, keeps two daemons that start at once from sharing it.
  */
 static int
-write_pidfile(const char *path)
+open_pidfile(const char *path)
 {
-	char text[32];
-	int fd, n;
-
 	if (path == NULL)
 		return EX_OK;
-	fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd == -1) {
+	pidfile = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (pidfile == -1) {
 		log_errno("pid file %s", path);
 		return EX_CONFIG;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) == -1) {
-		log_error("pid file %s is held by a running daemon", path);
-		close(fd);
-		return EX_UNAVAILABLE;
-	}
-	n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) == -1 || write(fd, text, (size_t)n) != n) {
+	if (flock(pidfile, LOCK_EX | LOCK_NB) == 0)
+		return EX_OK;
+	log_error("pid file %s is held by a running daemon", path);
+	close(pidfile);
+	pidfile = -1;
+	return EX_UNAVAILABLE;
+}
+
+/* pid 0 empties the file: nobody is to be killed for having our old number. */
+static void
+write_pidfile(const char *path, pid_t pid)
+{
+	char text[32] = "";
+	int n = 0;
+
+	if (pidfile == -1)
+		return;
+	if (pid != 0)
+		n = snprintf(text, sizeof text, "%ld\n", (long)pid);
+	if (ftruncate(pidfile, 0) == -1 ||
+	    pwrite(pidfile, text, (size_t)n, 0) != n)
 		log_errno("pid file %s", path);
-		close(fd);
-		return EX_OSERR;
-	}
-	return EX_OK;
 }
 
 /* Fork; the parent waits for one byte from the child and exits with it. */
@@ -430,7 +439,7 @@ prepare(const struct daemon *d, const char *socket)
 	if ((path != NULL && (status = check_path(path)) != EX_OK) ||
 	    (d->control != NULL &&
 	    (status = check_path(d->control)) != EX_OK) ||
-	    (status = write_pidfile(d->pidfile)) != EX_OK ||
+	    (status = open_pidfile(d->pidfile)) != EX_OK ||
 	    (status = become(d)) != EX_OK)
 		return status;
 	if ((d->load != NULL && d->load(d->arg) == -1) ||
@@ -452,6 +461,7 @@ serve(const struct daemon *d, const char *socket)
 		return EX_OSERR;
 	}
 	status = (unsigned char)prepare(d, socket);
+	write_pidfile(d->pidfile, status == EX_OK ? getpid() : 0);
 	if (ready != -1) {
 		if (status == EX_OK)
 			log_to_syslog();
@@ -470,6 +480,7 @@ serve(const struct daemon *d, const char *socket)
 	control_close();
 	if (d->stop != NULL)
 		d->stop(d->arg);
+	write_pidfile(d->pidfile, 0);
 	log_info("stopped");
 	return status;
 }

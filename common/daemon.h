@@ -45,7 +45,7 @@ struct daemon {
 	/* After load(), as the service user, before any client. */
 	int (*start)(void *);
 
-	/* About once a second, never two at a time nor during a load(). */
+	/* About once a second, never two at a time; load() may be running. */
 	void (*tick)(void *);
 
 	/*

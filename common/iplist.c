@@ -383,9 +383,11 @@ read_files(struct iplist *l, struct loaded *n, struct ipset_builder *builder,
 	struct reader r = { .lists = l, .take = load_line, .loaded = n,
 	    .builder = builder };
 
+	/* All of them, so that iplist_changed() does not ask again at once. */
+	for (int i = 0; i < l->files; i++)
+		look(l->file[i].path, &l->file[i].seen);
 	for (int i = 0; i < l->files; i++) {
 		r.file = &l->file[i];
-		look(r.file->path, &r.file->seen);
 		if (read_file(&r) == -1 || check_file(&r) == -1)
 			return -1;
 		results[i] = r.result;
@@ -469,9 +471,9 @@ iplist_changed(struct iplist *l, int settle)
 
 	for (int i = 0; i < l->files; i++) {
 		look(l->file[i].path, &seen);
-		if (!seen.there || same(&seen, &l->file[i].seen))
+		if (same(&seen, &l->file[i].seen))
 			continue;
-		if (seen.mtime.tv_sec <= now &&
+		if (seen.there && seen.mtime.tv_sec <= now &&
 		    now - seen.mtime.tv_sec < settle)
 			return false;	/* somebody may still be writing */
 		changed = true;

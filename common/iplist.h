@@ -69,8 +69,8 @@ int iplist_load(struct iplist *);
 
 /*
  * Has a file changed since the last iplist_load(), good or bad, and has it
- * been left alone for settle seconds?  Files that cannot be looked at count as
- * unchanged until they can.  Same thread as iplist_load().
+ * been left alone for settle seconds?  One that is gone has changed, too, so
+ * that the load says so, once.  Same thread as iplist_load().
  */
 bool iplist_changed(struct iplist *, int settle);
 

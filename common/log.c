@@ -1,5 +1,7 @@
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -8,7 +10,7 @@
 #include "log.h"
 
 static const char *name = "milter";
-static int to_syslog, verbose;
+static atomic_bool to_syslog, verbose;
 
 static void
 emit(int level, const char *fmt, va_list ap, int err)
@@ -25,7 +27,7 @@ emit(int level, const char *fmt, va_list ap, int err)
 	for (char *p = line; *p != '\0'; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
-	if (to_syslog)
+	if (atomic_load_explicit(&to_syslog, memory_order_relaxed))
 		syslog(level, "%s", line);
 	else
 		fprintf(stderr, "%s: %s\n", name, line);
@@ -80,13 +82,13 @@ void
 log_to_syslog(void)
 {
 	openlog(name, LOG_PID | LOG_NDELAY, LOG_MAIL);
-	to_syslog = 1;
+	atomic_store(&to_syslog, true);
 }
 
 void
 log_verbose(void)
 {
-	verbose = 1;
+	atomic_store(&verbose, true);
 }
 
 const char *

@@ -23,7 +23,8 @@
 
 #define LOCK_WAIT_MS	500	/* for a call that finds the store busy */
 #define FLUSH_MS	1000	/* what a power cut may cost */
-#define CHECKPOINT_MS	60000
+#define CHECKPOINT_KB	16384	/* of log, or */
+#define CHECKPOINT_MINUTES	1
 #define LOOK_MS		100	/* between two looks at the free space */
 #define RETRY_MS	5000	/* between two tries to open again */
 #define LOG_FILE_MAX	(16 << 20)	/* bytes; the oldest are removed */
@@ -727,15 +728,16 @@ sweep(struct store *s)
 
 /* Not under the lock: the library has its own for these. */
 static void
-flush(struct store *s, bool checkpoint)
+flush(struct store *s)
 {
 	int e;
 
 	if (s->state != STATE_UP || atomic_load(&s->full))
 		return;
-	e = checkpoint ? s->env->txn_checkpoint(s->env, 0, 0, 0) :
-	    s->env->log_flush(s->env, NULL);
-	result_of(s, checkpoint ? "checkpoint" : "flush", e);
+	if ((e = s->env->log_flush(s->env, NULL)) == 0)
+		e = s->env->txn_checkpoint(s->env, CHECKPOINT_KB,
+		    CHECKPOINT_MINUTES, 0);
+	result_of(s, "flush", e);
 }
 
 static void
@@ -753,7 +755,7 @@ look_after(struct store *s, unsigned long ms)
 		pthread_mutex_unlock(&s->lock);
 	}
 	if (ms % FLUSH_MS == 0)
-		flush(s, ms % CHECKPOINT_MS == 0);
+		flush(s);
 	if (s->conf.expired != NULL && s->conf.sweep_seconds > 0 &&
 	    ms % ((unsigned long)s->conf.sweep_seconds * 1000) == 0)
 		sweep(s);
