@@ -19,6 +19,7 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(folder file program run eventually slow);
 
+umask 022;
 my $tmp = File::Temp->newdir('milter-XXXXXX', TMPDIR => 1);
 chmod 0755, "$tmp";
 my $made = 0;
@@ -133,6 +134,29 @@ sub launch {
 	return $self;
 }
 
+# In the background, as an administrator starts it: the status of the process
+# that was called, and its words, are in {started} and {said}.
+sub background {
+	my ($class, @args) = @_;
+	my %own = ref $args[0] eq 'HASH' ? %{ shift @args } : ();
+	my $n = ++$made;
+	my $self = bless {
+		name => 'blackmilter',
+		socket => "$tmp/sock.$n",
+		control => "$tmp/control.$n",
+		pidfile => "$tmp/pid.$n",
+		log => '/dev/null',	# it has syslog
+		background => 1,
+		%own,
+	}, $class;
+	(@$self{qw(started out said)}) = run(@{ $self->{before} // [] },
+	    program($self->{name}), -control => $self->{control},
+	    -pidfile => $self->{pidfile}, @args, $self->{socket});
+	$self->{pid} = slurp($self->{pidfile}) =~ /^(\d+)\n\z/ ? $1 : 0;
+	push @running, $self if $self->{pid};
+	return $self;
+}
+
 sub pid { return $_[0]{pid} }
 sub socket { return $_[0]{socket} }
 sub control { return $_[0]{control} }
@@ -149,6 +173,12 @@ sub lines {
 sub gone {
 	my ($self) = @_;
 	return 1 if defined $self->{status};
+	if ($self->{background}) {	# not our child: no status to be had
+		return 0 if kill(0 => $self->{pid}) &&
+		    slurp("/proc/$self->{pid}/stat") !~ /\) Z /;
+		$self->{status} = 0;
+		return 1;
+	}
 	waitpid($self->{pid}, POSIX::WNOHANG) == $self->{pid} or return 0;
 	$self->{status} = $? & 127 ? 128 + ($? & 127) : $? >> 8;
 	return 1;

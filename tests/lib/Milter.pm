@@ -10,7 +10,7 @@ package Milter;
 use strict;
 use warnings;
 use IO::Select;
-use IO::Socket::INET;
+use IO::Socket::IP;
 use IO::Socket::UNIX;
 use Time::HiRes qw(time);
 
@@ -25,8 +25,8 @@ my %no_reply = (L => 0x80, C => 0x1000, H => 0x2000, M => 0x4000,
 # Not yet negotiated; dies when nobody listens.
 sub open {
 	my ($class, $socket) = @_;
-	my $s = $socket =~ /^inet:(\d+)\@(.*)/ ?
-	    IO::Socket::INET->new(PeerAddr => $2, PeerPort => $1) :
+	my $s = $socket =~ /^inet6?:(\d+)\@(.*)/ ?
+	    IO::Socket::IP->new(PeerHost => $2, PeerService => $1) :
 	    IO::Socket::UNIX->new(Peer => $socket);
 	die "$socket: $!" unless $s;
 	binmode $s;
@@ -157,10 +157,12 @@ sub abort { return $_[0]->send('A') }
 sub quit { my ($self) = @_; $self->send('Q'); close $self->{socket} }
 
 # A whole session up to the command that decides: the reply and where it came.
-# %with: helo, from, to => [...], headers => [[name, value], ...].
+# %with: host, helo, from, to => [...], headers => [[name, value], ...],
+# macros => { M => [i => 'q1'], ... }, and what negotiate() takes.
 sub session {
 	my ($class, $socket, $address, %with) = @_;
-	my $m = $class->new($socket);
+	my $m = $class->new($socket, %with);
+	$m->macro($_, @{ $with{macros}{$_} }) for keys %{ $with{macros} };
 	my @to = @{ $with{to} // ['<alice@example.test>'] };
 	my @steps = (
 		[connect => sub { $m->connect($address, $with{host}) }],
