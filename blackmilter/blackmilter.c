@@ -129,19 +129,22 @@ go_on(unsigned long no_reply)
 	return steps & no_reply ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
-/* Our own trouble; the direction is the administrator's choice. */
+/*
+ * Our own trouble; the direction is the administrator's choice.  The code is
+ * 421 at connect, where every other 4xx becomes a refusal for good.
+ */
 static sfsistat
-fail(SMFICTX *ctx)
+fail(SMFICTX *ctx, const char *code, const char *trouble)
 {
 	static struct log_limit limit;
 
 	stats_count(&counters[ERRORS]);
 	if (log_due(&limit))
-		log_error("out of memory, clients are %s",
-		    conf.onerror == ONERROR_ACCEPT ? "let through" : "asked to come back");
-	/* At connect every other 4xx becomes a refusal for good. */
+		log_error("%s, so clients are %s", trouble,
+		    conf.onerror == ONERROR_ACCEPT ? "let through" :
+		    "asked to come back");
 	return conf.onerror == ONERROR_ACCEPT ? SMFIS_ACCEPT :
-	    reply_tempfail(ctx, "421", "4.3.2", "out of memory");
+	    reply_tempfail(ctx, code, "4.3.0", trouble);
 }
 
 static void
@@ -207,7 +210,7 @@ blk_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *sa)
 	if (conf.at == AT_CONNECT && judge_is_due(&court, &first.verdict))
 		return act(ctx, &first, AT_CONNECT);
 	if ((s = malloc(sizeof *s)) == NULL)
-		return fail(ctx);
+		return fail(ctx, "421", "out of memory");
 	*s = first;
 	smfi_setpriv(ctx, s);
 	stats_count(&counters[SESSIONS]);
@@ -306,7 +309,7 @@ act_at_end(SMFICTX *ctx, struct session *s, enum action action)
 		done = smfi_quarantine(ctx, text);
 	}
 	if (done != MI_SUCCESS)
-		return fail(ctx);
+		return fail(ctx, "451", "the MTA takes no change of a message");
 	log_verdict(ctx, s, action_word(action), NULL);
 	judge_count(&court, &s->verdict, action);
 	return action == ACTION_DISCARD ? SMFIS_DISCARD : SMFIS_CONTINUE;
@@ -360,6 +363,7 @@ blk_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
     unsigned long f2, unsigned long f3, unsigned long *pf0,
     unsigned long *pf1, unsigned long *pf2, unsigned long *pf3)
 {
+	static struct log_limit limit;
 	unsigned long actions = 0;
 
 	(void)f2;
@@ -368,7 +372,7 @@ blk_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 		actions = SMFIF_ADDHDRS | SMFIF_CHGHDRS;
 	if (court.action == ACTION_QUARANTINE)
 		actions = SMFIF_QUARANTINE;
-	if ((f0 & actions) != actions)
+	if ((f0 & actions) != actions && log_due(&limit))
 		log_error("the MTA cannot %s", action_word(court.action));
 	smfi_setsymlist(ctx, SMFIM_CONNECT, iplist_has_domains(court.lists) ?
 	    (char *)CLIENT_MACROS_CONNECT : (char *)"");
