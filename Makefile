@@ -27,8 +27,8 @@ LIBS    = -lmilter -ldb-5.3 -lpthread
 ALL_CFLAGS = $(WARN) $(DEFS) $(HARDEN) $(CFLAGS)
 
 MILTERS = blackmilter
-COMMON  = log options stats addr reply ipset ipline iplist client store control \
-	  daemon
+COMMON  = log options stats addr reply ipset ipline iplist client storefile \
+	  store control daemon
 # The parts of a milter that are not its main file.
 blackmilter_PARTS = entry shortlist judge commands
 
@@ -157,8 +157,8 @@ clean:
 	    $(patsubst %.c,%,$(wildcard tests/unit/t_*.c tests/bench/*.c \
 	    tests/fault/*_driver.c)) tests/fuzz/replay_* tests/fuzz/fuzzer_*
 
--include $(shell find $(BUILD)/common $(BUILD)/tests \
-    $(MILTERS:%=$(BUILD)/%) -name '*.d' 2>/dev/null)
+-include $(wildcard $(foreach d,common tests/unit tests/fuzz tests/fault \
+    tests/bench $(MILTERS),$(BUILD)/$(d)/*.d))
 
 .PHONY: all tests check check-asan check-tsan check-valgrind check-built fuzz \
     bench demo demo-stop deps print-flags install clean

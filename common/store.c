@@ -1,11 +1,7 @@
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,11 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <db.h>
-
 #include "log.h"
 #include "stats.h"
 #include "store.h"
+#include "storefile.h"
 
 #define LOCK_WAIT_MS	500	/* for a call that finds the store busy */
 #define FLUSH_MS	1000	/* what a power cut may cost */
@@ -27,9 +22,6 @@
 #define CHECKPOINT_MINUTES	1
 #define LOOK_MS		100	/* between two looks at the free space */
 #define RETRY_MS	5000	/* between two tries to open again */
-#define LOG_FILE_MAX	(16 << 20)	/* bytes; the oldest are removed */
-#define LOG_BUFFER	(1 << 20)
-#define PAGE_SIZE	4096	/* torn pages are seen by their checksum */
 #define FREE_MIN	(64 << 20)	/* the default of free_min */
 #define CACHE_DEFAULT	(64 << 20)
 #define SWEEP_LOOK	400	/* records looked at under one lock */
@@ -37,12 +29,6 @@
 #define WALK_SLICE	64	/* records copied under one lock */
 #define PANICS_MAX	3	/* in PANIC_SECONDS: the files must be bad */
 #define PANIC_SECONDS	600
-#define PATH_SIZE	1024
-#define MARK_SIZE	64
-
-/* Removed at open, made at close: without it the file is verified. */
-#define CLEAN_MARK	"clean-close"
-#define LOCK_FILE	"lock"
 
 enum state {
 	STATE_UP,
@@ -52,21 +38,18 @@ enum state {
 
 struct store {
 	struct store_conf conf;
-	int lock_fd;
 	pthread_t thread;
 
-	pthread_mutex_t lock;	/* guards all up to panics */
+	pthread_mutex_t lock;	/* guards all up to panic */
 	enum state state;
-	DB_ENV *env;
-	DB *db;
+	struct storefile file;
 	time_t panic[PANICS_MAX];	/* the last ones */
 
-	atomic_bool panicked;	/* the library says so, from any thread */
 	atomic_bool full;	/* too little space to write */
 	atomic_bool up;		/* state is STATE_UP, for store_stats() */
 	atomic_bool stop;
 	atomic_int callers;	/* inside a public function */
-	atomic_ullong updates, errors, repairs, set_aside, swept;
+	atomic_ullong updates, errors, repairs, swept;
 };
 
 /* A record on its way through the lock. */
@@ -75,27 +58,6 @@ struct record {
 	unsigned char key[STORE_KEY_MAX];
 	unsigned char value[STORE_VALUE_MAX + 1];	/* one more: too long */
 };
-
-static void
-say_library_error(const DB_ENV *env, const char *prefix, const char *text)
-{
-	static struct log_limit limit;
-
-	(void)env;
-	(void)prefix;
-	if (log_due(&limit))
-		log_error("store: %s", text);
-}
-
-static void
-note_event(DB_ENV *env, uint32_t event, void *info)
-{
-	struct store *s = env->app_private;
-
-	(void)info;
-	if (event == DB_EVENT_PANIC)
-		atomic_store(&s->panicked, true);
-}
 
 static void
 fault(struct store *s, const char *doing, int error)
@@ -110,227 +72,6 @@ fault(struct store *s, const char *doing, int error)
 
 /* --- opening and closing */
 
-static int
-make_path(const struct store *s, const char *name, char path[PATH_SIZE])
-{
-	int n = snprintf(path, PATH_SIZE, "%s/%s", s->conf.directory, name);
-
-	return n < PATH_SIZE ? 0 : ENAMETOOLONG;
-}
-
-static bool
-has_space(const struct store *s)
-{
-	struct statvfs v;
-
-	if (statvfs(s->conf.directory, &v) == -1)
-		return true;		/* writing will say what is wrong */
-	return (uint64_t)v.f_bavail * v.f_frsize >= s->conf.free_min;
-}
-
-static int
-open_env(struct store *s)
-{
-	int e;
-
-	if ((e = db_env_create(&s->env, 0)) != 0) {
-		s->env = NULL;
-		return e;
-	}
-	s->env->app_private = s;
-	s->env->set_errcall(s->env, say_library_error);
-	if ((e = s->env->set_event_notify(s->env, note_event)) != 0 ||
-	    (e = s->env->set_cachesize(s->env, 0, (uint32_t)s->conf.cache, 1))
-	    != 0 ||
-	    (e = s->env->set_lg_max(s->env, LOG_FILE_MAX)) != 0 ||
-	    (e = s->env->set_lg_bsize(s->env, LOG_BUFFER)) != 0 ||
-	    (e = s->env->log_set_config(s->env, DB_LOG_AUTO_REMOVE, 1)) != 0 ||
-	    (e = s->env->set_flags(s->env, DB_TXN_WRITE_NOSYNC, 1)) != 0)
-		return e;
-	/*
-	 * No DB_INIT_LOCK: our mutex is the lock, and after a panic threads
-	 * that wait for the library's would never return.
-	 */
-	return s->env->open(s->env, s->conf.directory, DB_CREATE |
-	    DB_RECOVER | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_MPOOL |
-	    DB_THREAD | DB_PRIVATE, 0600);
-}
-
-/* What the file looks like from outside; "" when it cannot be seen. */
-static void
-describe(const char *path, char out[MARK_SIZE])
-{
-	struct stat st;
-
-	memset(out, 0, MARK_SIZE);
-	if (stat(path, &st) == 0)
-		snprintf(out, MARK_SIZE, "%lld %lld.%09ld\n",
-		    (long long)st.st_size, (long long)st.st_mtim.tv_sec,
-		    (long)st.st_mtim.tv_nsec);
-}
-
-/* Was it closed cleanly and left alone since?  The mark is gone then. */
-static bool
-take_mark(const char *mark, const char *path)
-{
-	char now[MARK_SIZE], then[MARK_SIZE] = "";
-	int fd = open(mark, O_RDONLY | O_CLOEXEC);
-	bool good;
-
-	describe(path, now);
-	if (fd == -1)
-		return false;
-	good = read(fd, then, sizeof then - 1) > 0 && strcmp(then, now) == 0;
-	close(fd);
-	return unlink(mark) == 0 && good;
-}
-
-static void
-make_mark(const struct store *s)
-{
-	char mark[PATH_SIZE], path[PATH_SIZE], text[MARK_SIZE];
-	int fd;
-
-	if (make_path(s, CLEAN_MARK, mark) != 0 ||
-	    make_path(s, s->conf.name, path) != 0)
-		return;
-	describe(path, text);
-	fd = open(mark, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd == -1 || write(fd, text, strlen(text)) == -1)
-		log_debug("store: no mark, the next start verifies");
-	if (fd != -1)
-		close(fd);
-}
-
-/* A file cut short makes reads spin for ever, so look before touching it. */
-static int
-verify(const struct store *s, bool clean)
-{
-	char path[PATH_SIZE];
-	DB *db;
-	int e;
-
-	if ((e = make_path(s, s->conf.name, path)) != 0)
-		return e;
-	if (clean || access(path, F_OK) == -1)
-		return 0;
-	if ((e = db_create(&db, NULL, 0)) != 0)
-		return e;
-	db->set_errcall(db, say_library_error);
-	return db->verify(db, path, NULL, NULL, 0);	/* and closes it */
-}
-
-static int
-open_db(struct store *s)
-{
-	int e;
-
-	if ((e = db_create(&s->db, s->env, 0)) != 0) {
-		s->db = NULL;
-		return e;
-	}
-	if ((e = s->db->set_pagesize(s->db, PAGE_SIZE)) != 0 ||
-	    (e = s->db->set_flags(s->db, DB_CHKSUM)) != 0)
-		return e;
-	return s->db->open(s->db, NULL, s->conf.name, NULL, DB_BTREE,
-	    DB_CREATE | DB_THREAD | DB_AUTO_COMMIT, 0600);
-}
-
-/* Returns 0 when all was written. */
-static int
-close_all(struct store *s)
-{
-	int e = 0, f = 0;
-
-	if (s->db != NULL)
-		e = s->db->close(s->db, 0);
-	if (s->env != NULL)
-		f = s->env->close(s->env, 0);
-	s->db = NULL;
-	s->env = NULL;
-	return e != 0 ? e : f;
-}
-
-/* Is it the files' fault, so that trying again cannot help? */
-static bool
-is_corrupt(int error)
-{
-	switch (error) {
-	case ENOSPC:
-	case ENOMEM:
-	case EACCES:
-	case EPERM:
-	case EROFS:
-	case EMFILE:
-	case ENFILE:
-	case EDQUOT:
-	case EAGAIN:
-	case EINTR:
-	case EIO:
-	case ENAMETOOLONG:
-		return false;
-	}
-	return true;
-}
-
-/* Is it one of the files that make up a store? */
-static bool
-is_ours(const struct store *s, const char *name)
-{
-	return strcmp(name, s->conf.name) == 0 ||
-	    strncmp(name, "log.", 4) == 0 || strncmp(name, "__db.", 5) == 0;
-}
-
-/* Move the files into a folder that says when; -1 with errno. */
-static int
-set_aside(struct store *s)
-{
-	char folder[PATH_SIZE], from[PATH_SIZE], to[2 * PATH_SIZE];
-	const struct dirent *entry;
-	DIR *dir;
-	int moved = 0;
-
-	snprintf(folder, sizeof folder, "%s/%s.bad-%lld", s->conf.directory,
-	    s->conf.name, (long long)time(NULL));
-	if (mkdir(folder, 0700) == -1 ||
-	    (dir = opendir(s->conf.directory)) == NULL)
-		return -1;
-	while (moved == 0 && (entry = readdir(dir)) != NULL) {
-		if (!is_ours(s, entry->d_name))
-			continue;
-		if (make_path(s, entry->d_name, from) != 0)
-			moved = -1;
-		snprintf(to, sizeof to, "%s/%s", folder, entry->d_name);
-		if (moved == 0)
-			moved = rename(from, to);
-	}
-	closedir(dir);
-	if (moved == 0) {
-		atomic_fetch_add(&s->set_aside, 1);
-		log_error("store %s was corrupt: set aside as %s, beginning "
-		    "with an empty one", s->conf.directory, folder);
-	}
-	return moved;
-}
-
-static int
-open_once(struct store *s)
-{
-	char mark[PATH_SIZE], path[PATH_SIZE];
-	bool clean;
-	int e;
-
-	if ((e = make_path(s, CLEAN_MARK, mark)) != 0 ||
-	    (e = make_path(s, s->conf.name, path)) != 0)
-		return e;
-	atomic_store(&s->panicked, false);
-	clean = take_mark(mark, path);	/* before recovery writes the file */
-	if ((e = open_env(s)) != 0 || (e = verify(s, clean)) != 0 ||
-	    (e = open_db(s)) != 0)
-		close_all(s);
-	return e;
-}
-
 /* Under the lock, or before there are other threads. */
 static void
 open_all(struct store *s)
@@ -338,20 +79,19 @@ open_all(struct store *s)
 	int e;
 
 	s->state = STATE_DOWN;
-	atomic_store(&s->full, !has_space(s));
+	atomic_store(&s->full, !storefile_has_space(&s->file));
 	if (atomic_load(&s->full)) {
 		/* Recovery on a full disk looks like corruption. */
 		fault(s, "too little free space to open", ENOSPC);
 		atomic_store(&s->up, false);
 		return;
 	}
-	e = open_once(s);
-	if (e != 0 && is_corrupt(e) && has_space(s)) {
+	e = storefile_open(&s->file);
+	if (e != 0 && storefile_is_corrupt(e) &&
+	    storefile_has_space(&s->file)) {
 		fault(s, "cannot be opened", e);
-		if (set_aside(s) == -1)
-			e = errno;
-		else
-			e = open_once(s);
+		if ((e = storefile_set_aside(&s->file)) == 0)
+			e = storefile_open(&s->file);
 	}
 	if (e != 0)
 		fault(s, "cannot be opened now", e);
@@ -376,10 +116,12 @@ static void
 repair(struct store *s)
 {
 	bool again = s->state == STATE_UP && panics_again(s);
+	int e;
 
-	close_all(s);
-	if (again && has_space(s) && set_aside(s) == -1)
-		fault(s, "cannot set it aside", errno);
+	storefile_close(&s->file, false);
+	if (again && storefile_has_space(&s->file) &&
+	    (e = storefile_set_aside(&s->file)) != 0)
+		fault(s, "cannot set it aside", e);
 	open_all(s);
 	if (s->state == STATE_UP) {
 		atomic_fetch_add(&s->repairs, 1);
@@ -403,7 +145,7 @@ enter(struct store *s)
 	until.tv_nsec += LOCK_WAIT_MS * 1000000L;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
-	if (!atomic_load(&s->panicked) &&
+	if (!atomic_load(&s->file.panicked) &&
 	    pthread_mutex_timedlock(&s->lock, &until) == 0) {
 		if (s->state == STATE_UP)
 			return STORE_OK;
@@ -448,7 +190,7 @@ read_record(struct store *s, DB_TXN *txn, struct record *r)
 {
 	DBT key = make_dbt(r->key, r->key_size, r->key_size);
 	DBT value = make_value(r);
-	int e = s->db->get(s->db, txn, &key, &value, 0);
+	int e = s->file.db->get(s->file.db, txn, &key, &value, 0);
 
 	r->size = e == 0 && value.size <= STORE_VALUE_MAX ? value.size : 0;
 	return e == DB_NOTFOUND ? 0 : e;
@@ -462,8 +204,8 @@ write_record(struct store *s, DB_TXN *txn, struct record *r)
 	int e;
 
 	if (r->size > 0)
-		return s->db->put(s->db, txn, &key, &value, 0);
-	e = s->db->del(s->db, txn, &key, 0);
+		return s->file.db->put(s->file.db, txn, &key, &value, 0);
+	e = s->file.db->del(s->file.db, txn, &key, 0);
 	return e == DB_NOTFOUND ? 0 : e;
 }
 
@@ -476,7 +218,7 @@ change_record(struct store *s, struct record *r,
 	size_t size;
 	int e;
 
-	if ((e = s->env->txn_begin(s->env, NULL, &txn, 0)) != 0)
+	if ((e = s->file.env->txn_begin(s->file.env, NULL, &txn, 0)) != 0)
 		return e;
 	if ((e = read_record(s, txn, r)) == 0 &&
 	    (size = change(r->value, r->size, arg)) != STORE_KEEP) {
@@ -497,7 +239,7 @@ result_of(struct store *s, const char *doing, int error)
 	if (error == 0)
 		return STORE_OK;
 	if (error == DB_RUNRECOVERY)
-		atomic_store(&s->panicked, true);
+		atomic_store(&s->file.panicked, true);
 	fault(s, doing, error);
 	return STORE_DOWN;
 }
@@ -586,7 +328,7 @@ copy_records(struct store *s, struct record *at, struct record *out,
 	int e;
 
 	*count = 0;
-	if ((e = s->db->cursor(s->db, NULL, &cursor, 0)) != 0)
+	if ((e = s->file.db->cursor(s->file.db, NULL, &cursor, 0)) != 0)
 		return e;
 	while (*count < room) {
 		struct record *r = &out[*count];
@@ -668,7 +410,7 @@ delete_expired(struct store *s, struct record *r, size_t count, size_t *next)
 	DB_TXN *txn;
 	int e;
 
-	if ((e = s->env->txn_begin(s->env, NULL, &txn, 0)) != 0)
+	if ((e = s->file.env->txn_begin(s->file.env, NULL, &txn, 0)) != 0)
 		return e;
 	for (; *next < count && deleted < SWEEP_DELETE && e == 0; ++*next) {
 		struct record *x = &r[*next];
@@ -734,8 +476,8 @@ flush(struct store *s)
 
 	if (s->state != STATE_UP || atomic_load(&s->full))
 		return;
-	if ((e = s->env->log_flush(s->env, NULL)) == 0)
-		e = s->env->txn_checkpoint(s->env, CHECKPOINT_KB,
+	if ((e = s->file.env->log_flush(s->file.env, NULL)) == 0)
+		e = s->file.env->txn_checkpoint(s->file.env, CHECKPOINT_KB,
 		    CHECKPOINT_MINUTES, 0);
 	result_of(s, "flush", e);
 }
@@ -743,12 +485,12 @@ flush(struct store *s)
 static void
 look_after(struct store *s, unsigned long ms)
 {
-	bool full = !has_space(s);
+	bool full = !storefile_has_space(&s->file);
 
 	if (full && ms % FLUSH_MS == 0)
 		fault(s, "too little free space, updates are refused", ENOSPC);
 	atomic_store(&s->full, full);
-	if (atomic_load(&s->panicked) ||
+	if (atomic_load(&s->file.panicked) ||
 	    (s->state == STATE_DOWN && ms % RETRY_MS == 0)) {
 		pthread_mutex_lock(&s->lock);
 		repair(s);
@@ -801,27 +543,6 @@ store_check(const char *directory)
 	return -1;
 }
 
-/* One process at a time; the library would not notice a second. */
-static int
-lock_directory(struct store *s)
-{
-	char path[PATH_SIZE];
-
-	if ((errno = make_path(s, LOCK_FILE, path)) != 0 ||
-	    (s->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-	    0600)) == -1) {
-		log_errno("store %s", s->conf.directory);
-		return -1;
-	}
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == -1) {
-		log_error("store %s is in use by a running daemon",
-		    s->conf.directory);
-		close(s->lock_fd);
-		return -1;
-	}
-	return 0;
-}
-
 struct store *
 store_open(const struct store_conf *conf)
 {
@@ -834,18 +555,18 @@ store_open(const struct store_conf *conf)
 		return NULL;
 	}
 	s->conf = *conf;
-	if (s->conf.cache == 0)
-		s->conf.cache = CACHE_DEFAULT;
-	if (s->conf.free_min == 0)
-		s->conf.free_min = FREE_MIN;
+	s->file.directory = conf->directory;
+	s->file.name = conf->name;
+	s->file.cache = conf->cache != 0 ? conf->cache : CACHE_DEFAULT;
+	s->file.free_min = conf->free_min != 0 ? conf->free_min : FREE_MIN;
 	pthread_mutex_init(&s->lock, NULL);
-	if (lock_directory(s) == -1)
+	if (storefile_lock(&s->file) == -1)
 		goto fail;
 	open_all(s);
 	if (start_thread(s) != 0) {
 		log_error("store %s: no thread", conf->directory);
-		close_all(s);
-		close(s->lock_fd);
+		storefile_close(&s->file, true);
+		storefile_unlock(&s->file);
 		goto fail;
 	}
 	return s;
@@ -866,14 +587,13 @@ store_close(struct store *s)
 	atomic_store(&s->stop, true);
 	pthread_join(s->thread, NULL);
 	pthread_mutex_lock(&s->lock);
-	clean = s->state == STATE_UP && !atomic_load(&s->panicked);
+	clean = s->state == STATE_UP && !atomic_load(&s->file.panicked);
 	s->state = STATE_CLOSED;
-	if (close_all(s) == 0 && clean)
-		make_mark(s);
+	storefile_close(&s->file, clean);
 	pthread_mutex_unlock(&s->lock);
 	while (atomic_load(&s->callers) > 0)
 		rest(1);
-	close(s->lock_fd);
+	storefile_unlock(&s->file);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -882,7 +602,7 @@ void
 store_stats(FILE *out, void *store)
 {
 	struct store *s = store;
-	char path[PATH_SIZE];
+	char path[STOREFILE_PATH_MAX];
 	struct stat st = { .st_size = 0 };
 
 	stats_value(out, "store_up", "Can the store be written now?", NULL,
@@ -896,10 +616,11 @@ store_stats(FILE *out, void *store)
 	    atomic_load(&s->repairs));
 	stats_value(out, "store_set_aside_total",
 	    "Times it was corrupt and set aside.", NULL, NULL,
-	    atomic_load(&s->set_aside));
+	    atomic_load(&s->file.set_aside));
 	stats_value(out, "store_swept_total", "Records past their time.", NULL,
 	    NULL, atomic_load(&s->swept));
-	if (make_path(s, s->conf.name, path) == 0 && stat(path, &st) == -1)
+	if (storefile_path(&s->file, s->conf.name, path) == 0 &&
+	    stat(path, &st) == -1)
 		st.st_size = 0;
 	stats_value(out, "store_bytes", "Size of the file.", NULL, NULL,
 	    (uint64_t)st.st_size);

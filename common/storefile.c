@@ -1,0 +1,309 @@
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "storefile.h"
+
+#define LOG_FILE_MAX	(16 << 20)	/* bytes; the oldest are removed */
+#define LOG_BUFFER	(1 << 20)
+#define PAGE_SIZE	4096	/* torn pages are seen by their checksum */
+#define MARK_SIZE	64
+
+/* Removed at open, made at close: without it the file is verified. */
+#define CLEAN_MARK	"clean-close"
+#define LOCK_FILE	"lock"
+
+static void
+say_library_error(const DB_ENV *env, const char *prefix, const char *text)
+{
+	static struct log_limit limit;
+
+	(void)env;
+	(void)prefix;
+	if (log_due(&limit))
+		log_error("store: %s", text);
+}
+
+static void
+note_event(DB_ENV *env, uint32_t event, void *info)
+{
+	struct storefile *f = env->app_private;
+
+	(void)info;
+	if (event == DB_EVENT_PANIC)
+		atomic_store(&f->panicked, true);
+}
+
+int
+storefile_path(const struct storefile *f, const char *file,
+    char path[STOREFILE_PATH_MAX])
+{
+	int n = snprintf(path, STOREFILE_PATH_MAX, "%s/%s", f->directory, file);
+
+	return n < STOREFILE_PATH_MAX ? 0 : ENAMETOOLONG;
+}
+
+bool
+storefile_has_space(const struct storefile *f)
+{
+	struct statvfs v;
+
+	if (statvfs(f->directory, &v) == -1)
+		return true;		/* writing will say what is wrong */
+	return (uint64_t)v.f_bavail * v.f_frsize >= f->free_min;
+}
+
+static int
+open_env(struct storefile *f)
+{
+	int e;
+
+	if ((e = db_env_create(&f->env, 0)) != 0) {
+		f->env = NULL;
+		return e;
+	}
+	f->env->app_private = f;
+	f->env->set_errcall(f->env, say_library_error);
+	if ((e = f->env->set_event_notify(f->env, note_event)) != 0 ||
+	    (e = f->env->set_cachesize(f->env, 0, (uint32_t)f->cache, 1))
+	    != 0 ||
+	    (e = f->env->set_lg_max(f->env, LOG_FILE_MAX)) != 0 ||
+	    (e = f->env->set_lg_bsize(f->env, LOG_BUFFER)) != 0 ||
+	    (e = f->env->log_set_config(f->env, DB_LOG_AUTO_REMOVE, 1)) != 0 ||
+	    (e = f->env->set_flags(f->env, DB_TXN_WRITE_NOSYNC, 1)) != 0)
+		return e;
+	/*
+	 * No DB_INIT_LOCK: our mutex is the lock, and after a panic threads
+	 * that wait for the library's would never return.
+	 */
+	return f->env->open(f->env, f->directory, DB_CREATE |
+	    DB_RECOVER | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_MPOOL |
+	    DB_THREAD | DB_PRIVATE, 0600);
+}
+
+/* What the file looks like from outside; "" when it cannot be seen. */
+static void
+describe(const char *path, char out[MARK_SIZE])
+{
+	struct stat st;
+
+	memset(out, 0, MARK_SIZE);
+	if (stat(path, &st) == 0)
+		snprintf(out, MARK_SIZE, "%lld %lld.%09ld\n",
+		    (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+		    (long)st.st_mtim.tv_nsec);
+}
+
+/* Was it closed cleanly and left alone since?  The mark is gone then. */
+static bool
+take_mark(const char *mark, const char *path)
+{
+	char now[MARK_SIZE], then[MARK_SIZE] = "";
+	int fd = open(mark, O_RDONLY | O_CLOEXEC);
+	bool good;
+
+	describe(path, now);
+	if (fd == -1)
+		return false;
+	good = read(fd, then, sizeof then - 1) > 0 && strcmp(then, now) == 0;
+	close(fd);
+	return unlink(mark) == 0 && good;
+}
+
+static void
+make_mark(const struct storefile *f)
+{
+	char mark[STOREFILE_PATH_MAX], path[STOREFILE_PATH_MAX];
+	char text[MARK_SIZE];
+	int fd;
+
+	if (storefile_path(f, CLEAN_MARK, mark) != 0 ||
+	    storefile_path(f, f->name, path) != 0)
+		return;
+	describe(path, text);
+	fd = open(mark, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd == -1 || write(fd, text, strlen(text)) == -1)
+		log_debug("store: no mark, the next start verifies");
+	if (fd != -1)
+		close(fd);
+}
+
+/* A file cut short makes reads spin for ever, so look before touching it. */
+static int
+verify(const struct storefile *f, bool clean)
+{
+	char path[STOREFILE_PATH_MAX];
+	DB *db;
+	int e;
+
+	if ((e = storefile_path(f, f->name, path)) != 0)
+		return e;
+	if (clean || access(path, F_OK) == -1)
+		return 0;
+	if ((e = db_create(&db, NULL, 0)) != 0)
+		return e;
+	db->set_errcall(db, say_library_error);
+	return db->verify(db, path, NULL, NULL, 0);	/* and closes it */
+}
+
+static int
+open_db(struct storefile *f)
+{
+	int e;
+
+	if ((e = db_create(&f->db, f->env, 0)) != 0) {
+		f->db = NULL;
+		return e;
+	}
+	if ((e = f->db->set_pagesize(f->db, PAGE_SIZE)) != 0 ||
+	    (e = f->db->set_flags(f->db, DB_CHKSUM)) != 0)
+		return e;
+	return f->db->open(f->db, NULL, f->name, NULL, DB_BTREE,
+	    DB_CREATE | DB_THREAD | DB_AUTO_COMMIT, 0600);
+}
+
+/* Returns 0 when all was written. */
+static int
+close_all(struct storefile *f)
+{
+	int db = 0, env = 0;
+
+	if (f->db != NULL)
+		db = f->db->close(f->db, 0);
+	if (f->env != NULL)
+		env = f->env->close(f->env, 0);
+	f->db = NULL;
+	f->env = NULL;
+	return db != 0 ? db : env;
+}
+
+bool
+storefile_is_corrupt(int error)
+{
+	switch (error) {
+	case ENOSPC:
+	case ENOMEM:
+	case EACCES:
+	case EPERM:
+	case EROFS:
+	case EMFILE:
+	case ENFILE:
+	case EDQUOT:
+	case EAGAIN:
+	case EINTR:
+	case EIO:
+	case ENAMETOOLONG:
+		return false;
+	}
+	return true;
+}
+
+/* Is it one of the files that make up a store? */
+static bool
+is_ours(const struct storefile *f, const char *name)
+{
+	return strcmp(name, f->name) == 0 ||
+	    strncmp(name, "log.", 4) == 0 || strncmp(name, "__db.", 5) == 0;
+}
+
+/* One after the other; returns 0 or the error of the first that stays. */
+static int
+move_files(const struct storefile *f, DIR *dir, const char *folder)
+{
+	char from[STOREFILE_PATH_MAX], to[2 * STOREFILE_PATH_MAX];
+	const struct dirent *entry;
+	int e;
+
+	while ((entry = readdir(dir)) != NULL) {
+		if (!is_ours(f, entry->d_name))
+			continue;
+		if ((e = storefile_path(f, entry->d_name, from)) != 0)
+			return e;
+		snprintf(to, sizeof to, "%s/%s", folder, entry->d_name);
+		if (rename(from, to) == -1)
+			return errno;
+	}
+	return 0;
+}
+
+int
+storefile_set_aside(struct storefile *f)
+{
+	char folder[STOREFILE_PATH_MAX];
+	DIR *dir;
+	int e;
+
+	if (snprintf(folder, sizeof folder, "%s/%s.bad-%lld", f->directory,
+	    f->name, (long long)time(NULL)) >= (int)sizeof folder)
+		return ENAMETOOLONG;
+	if (mkdir(folder, 0700) == -1 ||
+	    (dir = opendir(f->directory)) == NULL)
+		return errno;
+	e = move_files(f, dir, folder);
+	closedir(dir);
+	if (e != 0)
+		return e;
+	atomic_fetch_add(&f->set_aside, 1);
+	log_error("store %s was corrupt: set aside as %s, beginning with an "
+	    "empty one", f->directory, folder);
+	return 0;
+}
+
+int
+storefile_open(struct storefile *f)
+{
+	char mark[STOREFILE_PATH_MAX], path[STOREFILE_PATH_MAX];
+	bool clean;
+	int e;
+
+	if ((e = storefile_path(f, CLEAN_MARK, mark)) != 0 ||
+	    (e = storefile_path(f, f->name, path)) != 0)
+		return e;
+	atomic_store(&f->panicked, false);
+	clean = take_mark(mark, path);	/* before recovery writes the file */
+	if ((e = open_env(f)) != 0 || (e = verify(f, clean)) != 0 ||
+	    (e = open_db(f)) != 0)
+		close_all(f);
+	return e;
+}
+
+void
+storefile_close(struct storefile *f, bool mark)
+{
+	if (close_all(f) == 0 && mark)
+		make_mark(f);
+}
+
+int
+storefile_lock(struct storefile *f)
+{
+	char path[STOREFILE_PATH_MAX];
+
+	if ((errno = storefile_path(f, LOCK_FILE, path)) != 0 ||
+	    (f->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+	    0600)) == -1) {
+		log_errno("store %s", f->directory);
+		return -1;
+	}
+	if (flock(f->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	log_error("store %s is in use by a running daemon", f->directory);
+	close(f->lock_fd);
+	return -1;
+}
+
+void
+storefile_unlock(struct storefile *f)
+{
+	close(f->lock_fd);
+}
