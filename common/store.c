@@ -55,7 +55,7 @@ struct store {
 /* A record on its way through the lock. */
 struct record {
 	size_t key_size, size;
-	unsigned char key[STORE_KEY_MAX];
+	unsigned char key[STORE_KEY_MAX + 1];	/* one more: what is behind */
 	unsigned char value[STORE_VALUE_MAX + 1];	/* one more: too long */
 };
 
@@ -247,7 +247,7 @@ result_of(struct store *s, const char *doing, int error)
 static void
 set_key(struct record *r, const void *key, size_t size)
 {
-	assert(size > 0 && size <= sizeof r->key);
+	assert(size > 0 && size <= STORE_KEY_MAX);
 	memcpy(r->key, key, size);
 	r->key_size = size;
 }
@@ -342,15 +342,15 @@ copy_records(struct store *s, struct record *at, struct record *out,
 		flags = DB_NEXT;
 		r->key_size = key.size;
 		r->size = value.size;
-		if (r->size > 0 && r->size <= STORE_VALUE_MAX)
+		if (r->key_size <= STORE_KEY_MAX && r->size > 0 &&
+		    r->size <= STORE_VALUE_MAX)
 			++*count;
 	}
 	cursor->close(cursor);
 	if (*count > 0) {
 		/* The key behind the last one is the same and a NUL. */
 		*at = out[*count - 1];
-		if (at->key_size < sizeof at->key)
-			at->key[at->key_size++] = 0;
+		at->key[at->key_size++] = 0;
 	}
 	return e == DB_NOTFOUND ? 0 : e;
 }
