@@ -23,7 +23,7 @@ my $d;
 
 sub daemon {
 	my (@options) = @_;
-	$d->stop($ENV{WATCH} ? 'TERM' : 'KILL') if $d;
+	$d->retire if $d;
 	$d = Daemon->start({ socket => "unix:$socket" },
 	    '-socketmode' => '0666', -blacklist => $black,
 	    -whitelist => $white, @options);

@@ -28,7 +28,7 @@ my $d;
 # The same socket, the next set of options.
 sub daemon {
 	my (@options) = @_;
-	$d->stop($ENV{WATCH} ? 'TERM' : 'KILL') if $d;
+	$d->retire if $d;
 	$d = Daemon->start({ socket => "unix:$run/blackmilter.sock" },
 	    -blacklist => $black, -whitelist => $white, @options);
 	$mta->forget;
