@@ -144,6 +144,7 @@ install: all
 	    install -m 644 $$m/$$m.m4 $(DESTDIR)$(PREFIX)/share/milters && \
 	    sed 's,/usr/local,$(PREFIX),g' $$m/$$m.service \
 		>$(DESTDIR)$(UNITDIR)/$$m.service && \
+	    chmod 644 $(DESTDIR)$(UNITDIR)/$$m.service && \
 	    sed 's,/usr/local,$(PREFIX),g' $$m/$$m.init \
 		>$(DESTDIR)$(SYSCONF)/init.d/$$m && \
 	    chmod 755 $(DESTDIR)$(SYSCONF)/init.d/$$m || exit 1; \

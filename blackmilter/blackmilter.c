@@ -147,6 +147,14 @@ fail(SMFICTX *ctx, const char *code, const char *trouble)
 	    reply_tempfail(ctx, code, "4.3.0", trouble);
 }
 
+/* Does it matter whether the client authenticates? */
+static bool
+asks_for_auth(void)
+{
+	return !conf.scanauth && (conf.at >= AT_MAIL ||
+	    action_at_end((enum action)court.action));
+}
+
 static void
 clear_message(struct session *s)
 {
@@ -240,11 +248,13 @@ blk_envfrom(SMFICTX *ctx, char **argv)
 		return go_on(SMFIP_NR_MAIL);
 	clear_message(s);
 	log_word(s->sender, argv[0]);
-	if (conf.at >= AT_MAIL && !conf.scanauth)
+	if (asks_for_auth())
 		exempt = client_mail(ctx);
 	if (exempt != CLIENT_JUDGED) {
 		client_count(exempt);
-		log_verdict(ctx, s, "pass", client_exempt_word(exempt));
+		if (s->verdict.by != JUDGE_NOTHING)
+			log_verdict(ctx, s, "pass",
+			    client_exempt_word(exempt));
 		return SMFIS_ACCEPT;
 	}
 	/* A client that said no HELO gets here unanswered. */
@@ -262,6 +272,7 @@ blk_envrcpt(SMFICTX *ctx, char **argv)
 		return go_on(SMFIP_NR_RCPT);
 	if (conf.at == AT_RCPT && addr_is_role(argv[0])) {
 		s->role = true;
+		log_word(s->recipient, argv[0]);
 		return go_on(SMFIP_NR_RCPT);
 	}
 	if (conf.at == AT_RCPT && judge_is_due(&court, &s->verdict)) {
@@ -377,7 +388,7 @@ blk_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	smfi_setsymlist(ctx, SMFIM_CONNECT, iplist_has_domains(court.lists) ?
 	    (char *)CLIENT_MACROS_CONNECT : (char *)"");
 	smfi_setsymlist(ctx, SMFIM_HELO, (char *)"");
-	smfi_setsymlist(ctx, SMFIM_ENVFROM, conf.at >= AT_MAIL ?
+	smfi_setsymlist(ctx, SMFIM_ENVFROM, asks_for_auth() ?
 	    (char *)"i " CLIENT_MACROS_MAIL : (char *)"i");
 	smfi_setsymlist(ctx, SMFIM_ENVRCPT, (char *)"i");
 	smfi_setsymlist(ctx, SMFIM_DATA, (char *)"");
@@ -406,7 +417,7 @@ plan_steps(void)
 		steps |= SMFIP_NOHELO | SMFIP_NOMAIL;
 	if (conf.at != AT_HELO || (at_end && court.shed == 0))
 		steps |= SMFIP_NR_HELO;
-	if (conf.at < AT_MAIL && at_end && court.shed == 0)
+	if (conf.at < AT_MAIL && at_end && court.shed == 0 && conf.scanauth)
 		steps |= SMFIP_NR_MAIL;
 }
 
@@ -427,7 +438,8 @@ options(void *arg)
 	(void)arg;
 	if (conf.blacklists.count == 0 && conf.directory == NULL &&
 	    conf.shadows.count == 0 && court.shed == 0) {
-		log_error("-blacklist or -db is needed (see -help)");
+		log_error("nothing to do: give -blacklist, -db, -shadow or "
+		    "-shed (see -help)");
 		return -1;
 	}
 	if (court.shedload > 0 && court.shed == 0) {

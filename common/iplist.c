@@ -178,6 +178,8 @@ list_of(const struct reader *r, const struct ipline *l)
 {
 	if (r->file->role == IPLIST_WHITE)
 		return l->says == IPLINE_REFUSE ? -1 : r->file->list;
+	if (r->file->role == IPLIST_SHADOW && l->says == IPLINE_EXEMPT)
+		return -1;		/* it would have an effect */
 	return l->says == IPLINE_EXEMPT ? r->lists->exempt_list :
 	    r->file->list;
 }

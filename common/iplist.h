@@ -18,11 +18,12 @@
  *
  * A line of an access file means what it says, whatever the file's role:
  * REJECT, DISCARD, ERROR: and 4xx or 5xx texts list the client, OK and RELAY
- * exempt it.  A white list takes the second kind and passes over the first;
- * for the other roles the second kind is taken into a white list of its own,
- * so one access file may be given to both options and an OK line inside a
- * refused network is heard.  Lines with other tags, and Connect: lines that
- * list a host name, are passed over and counted as ignored.
+ * exempt it.  A white list takes the second kind and passes over the first.
+ * A list that is acted upon takes both, the second kind into a white list of
+ * its own, so that an OK line inside a refused network is heard.  A shadow
+ * list passes over the second kind, which would have an effect.  Lines with
+ * other tags, and Connect: lines that list a host name, are passed over and
+ * counted as ignored.
  */
 enum iplist_role {
 	IPLIST_WHITE,
