@@ -101,7 +101,8 @@ check-asan: deps
 
 check-tsan: deps
 	+$(MAKE) check-built BUILD=build-tsan LINK= \
-	    HARDEN=-fsanitize=thread LDFLAGS=-fsanitize=thread WATCH=tsan
+	    HARDEN='-fsanitize=thread -DSTACK_SIZE=1048576' \
+	    LDFLAGS=-fsanitize=thread WATCH=tsan
 
 check-valgrind: deps
 	+$(MAKE) check-built BUILD=build-valgrind WATCH=valgrind

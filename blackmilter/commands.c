@@ -81,7 +81,7 @@ command_blacklist(struct control_answer *answer, int argc, char **argv,
     void *arg)
 {
 	const struct judge *j = arg;
-	char client[ADDR_TEXT_MAX];
+	char client[ADDR_TEXT_MAX], word[LOG_WORD_MAX];
 	struct addr addr;
 
 	if (parse_address(answer, &addr, argv[1]) == -1 ||
@@ -90,7 +90,7 @@ command_blacklist(struct control_answer *answer, int argc, char **argv,
 	    argc > 2 ? argv[2] : "blacklist")) == -1)
 		return -1;
 	log_info("blacklisted client=%s list=%s", addr_print(&addr, client),
-	    argc > 2 ? argv[2] : "blacklist");
+	    log_word(word, argc > 2 ? argv[2] : "blacklist"));
 	return 0;
 }
 
@@ -99,7 +99,7 @@ command_whitelist(struct control_answer *answer, int argc, char **argv,
     void *arg)
 {
 	const struct judge *j = arg;
-	char client[ADDR_TEXT_MAX];
+	char client[ADDR_TEXT_MAX], word[LOG_WORD_MAX];
 	struct addr addr;
 
 	if (parse_address(answer, &addr, argv[1]) == -1 ||
@@ -107,7 +107,7 @@ command_whitelist(struct control_answer *answer, int argc, char **argv,
 	    argc > 2 ? argv[2] : "whitelist")) == -1)
 		return -1;
 	log_info("whitelisted client=%s list=%s", addr_print(&addr, client),
-	    argc > 2 ? argv[2] : "whitelist");
+	    log_word(word, argc > 2 ? argv[2] : "whitelist"));
 	return 0;
 }
 
@@ -130,7 +130,7 @@ static int
 command_report(struct control_answer *answer, int argc, char **argv, void *arg)
 {
 	const struct judge *j = arg;
-	char client[ADDR_TEXT_MAX];
+	char client[ADDR_TEXT_MAX], word[LOG_WORD_MAX];
 	int64_t now = (int64_t)time(NULL);
 	struct entry e;
 	struct addr addr;
@@ -145,7 +145,16 @@ command_report(struct control_answer *answer, int argc, char **argv, void *arg)
 		return -1;
 	log_info("reported client=%s reports=%" PRIu32 " listed=%" PRId64
 	    " reason=%s", addr_print(&addr, client), e.reports,
-	    e.expires > now ? e.expires - now : 0, argv[3]);
+	    e.expires > now ? e.expires - now : 0, log_word(word, argv[3]));
+	return 0;
+}
+
+static int
+check_read(struct control_answer *answer, const struct judge *j)
+{
+	if (shortlist_is_unread(j->shortlist))
+		return control_error(answer,
+		    "the store cannot be read now, come back");
 	return 0;
 }
 
@@ -158,6 +167,7 @@ command_forget(struct control_answer *answer, int argc, char **argv, void *arg)
 
 	(void)argc;
 	if (parse_address(answer, &addr, argv[1]) == -1 ||
+	    check_read(answer, j) == -1 ||
 	    say(answer, shortlist_forget(j->shortlist, &addr)) == -1)
 		return -1;
 	log_info("forgot client=%s", addr_print(&addr, client));
@@ -215,10 +225,13 @@ static int
 command_flush(struct control_answer *answer, int argc, char **argv, void *arg)
 {
 	const struct judge *j = arg;
-	size_t count = shortlist_flush(j->shortlist);
+	size_t count;
 
 	(void)argc;
 	(void)argv;
+	if (check_read(answer, j) == -1)
+		return -1;
+	count = shortlist_flush(j->shortlist);
 	fprintf(answer->out, "forgot %zu\n", count);
 	log_info("flushed the short-term list entries=%zu", count);
 	return 0;

@@ -56,7 +56,7 @@ void entry_set_reason(struct entry *, const char *reason);
 /*
  * One report more.  The client is listed for seconds, or for twice as long as
  * the last time if that is remembered, once threshold reports came within
- * ENTRY_WINDOW.  A BLACK entry stays as it is; WHITE ones are the caller's
+ * ENTRY_WINDOW, which begins with the first of them.  A BLACK entry stays as it is; WHITE ones are the caller's
  * to spare.
  */
 void entry_report(struct entry *, long threshold, int64_t seconds,

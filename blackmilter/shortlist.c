@@ -55,7 +55,7 @@ bucket_of(struct shortlist *s, const struct addr *addr)
 	memcpy(&low, addr->byte + sizeof high, sizeof low);
 	h = (high ^ s->seed) * 0x9e3779b97f4a7c15u;
 	h = (h ^ (h >> 32) ^ low) * 0xd6e8feb86659fd93u;
-	return &s->bucket[(h >> 32) & (BUCKETS - 1)];
+	return &s->bucket[h >> 48 & (BUCKETS - 1)];
 }
 
 static struct node *
@@ -435,6 +435,17 @@ shortlist_walk(struct shortlist *s, int64_t now,
 			each(&e[i], arg);
 		free(e);
 	}
+}
+
+bool
+shortlist_is_unread(struct shortlist *s)
+{
+	bool unread;
+
+	pthread_mutex_lock(&s->edit);
+	unread = s->unread;
+	pthread_mutex_unlock(&s->edit);
+	return unread;
 }
 
 size_t

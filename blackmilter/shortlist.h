@@ -73,6 +73,12 @@ enum shortlist_result shortlist_report(struct shortlist *,
 enum shortlist_result shortlist_forget(struct shortlist *,
     const struct addr *);
 
+/*
+ * Is the store not read yet?  Then there may be more than what is found, and
+ * what is forgotten can come back.
+ */
+bool shortlist_is_unread(struct shortlist *);
+
 /* Forget all.  Returns how many there were. */
 size_t shortlist_flush(struct shortlist *);
 

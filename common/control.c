@@ -283,10 +283,10 @@ start_client(int fd)
 	const struct timeval idle = { .tv_sec = CONTROL_IDLE_SECONDS };
 	pthread_t thread;
 
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
+	if (atomic_fetch_add(&clients, 1) >= CONTROL_CLIENTS_MAX ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle) == -1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof idle) == -1 ||
-	    atomic_fetch_add(&clients, 1) >= CONTROL_CLIENTS_MAX ||
 	    pthread_create(&thread, NULL, client_thread, (void *)(intptr_t)fd)
 	    != 0) {
 		atomic_fetch_sub(&clients, 1);
@@ -415,6 +415,8 @@ send_command(int fd, const char *command, long deadline)
 		if (wait_for(fd, POLLOUT, deadline) == -1)
 			return -1;
 		n = send(fd, line + sent, size - sent, MSG_NOSIGNAL);
+		if (n == -1 && (errno == EPIPE || errno == ECONNRESET))
+			return 0;	/* turned away: the answer says why */
 		if (n == -1 && errno != EAGAIN && errno != EINTR)
 			return -1;
 		sent += n > 0 ? (size_t)n : 0;

@@ -33,7 +33,9 @@
 #endif
 
 #define TELL_DEADLINE_MS	60000
+#ifndef STACK_SIZE
 #define STACK_SIZE		(256 * 1024)	/* of a thread */
+#endif
 #define MMAP_THRESHOLD		(1 << 20)	/* bytes; see tune_memory() */
 
 /*
@@ -178,23 +180,33 @@ open_socket(const struct daemon *d, const char *socket)
 	return EX_OK;
 }
 
+/* Not the largest: to setuid(2) and setgid(2) that means none. */
+static bool
+parse_id(const char *text, unsigned long *id)
+{
+	char *end;
+
+	errno = 0;
+	*id = strtoul(text, &end, 10);
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' &&
+	    errno == 0 && *id < (uid_t)-1;
+}
+
 /* "user", "user:group", or numbers for either.  NULL: no such user or group. */
 static const struct passwd *
 find_user(const char *spec, gid_t *gid)
 {
 	const char *colon = strchr(spec, ':');
-	char name[64], *end;
+	char name[64];
+	unsigned long id;
 	struct passwd *pw;
 	struct group *gr;
 
 	snprintf(name, sizeof name, "%.*s",
 	    colon != NULL ? (int)(colon - spec) : (int)strlen(spec), spec);
-	if ((pw = getpwnam(name)) == NULL) {
-		uid_t uid = (uid_t)strtoul(name, &end, 10);
-
-		if (*end != '\0' || end == name || (pw = getpwuid(uid)) == NULL)
-			return NULL;
-	}
+	if ((pw = getpwnam(name)) == NULL && (!parse_id(name, &id) ||
+	    (pw = getpwuid((uid_t)id)) == NULL))
+		return NULL;
 	*gid = pw->pw_gid;
 	if (colon == NULL)
 		return pw;
@@ -202,8 +214,10 @@ find_user(const char *spec, gid_t *gid)
 		*gid = gr->gr_gid;
 		return pw;
 	}
-	*gid = (gid_t)strtoul(colon + 1, &end, 10);
-	return *end == '\0' && end != colon + 1 ? pw : NULL;
+	if (!parse_id(colon + 1, &id))
+		return NULL;
+	*gid = (gid_t)id;
+	return pw;
 }
 
 static int
@@ -550,6 +564,10 @@ daemon_main(struct daemon *d, const struct options_row *table, int argc,
 		return EX_USAGE;
 	if (d->do_check)
 		return check(d);
+	if (d->do_why && d->why == NULL) {
+		log_error("-why: there is nothing to decide");
+		return EX_USAGE;
+	}
 	if (d->do_why)
 		return d->load != NULL && d->load(d->arg) == -1 ? EX_CONFIG :
 		    d->why(d->arg, argc, argv);

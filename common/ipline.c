@@ -227,7 +227,8 @@ parse_access_ipv6(struct ipline *l, char *key)
 		parse_ipv6(l, key);
 		return;
 	}
-	if (strlen(key) > 40 || strchr(key, '.') != NULL || groups > 8) {
+	if (*key == '\0' || strlen(key) > 40 || strchr(key, '.') != NULL ||
+	    groups > 8) {
 		bad(l, bad_address);
 		return;
 	}
@@ -239,6 +240,7 @@ parse_access_ipv6(struct ipline *l, char *key)
 	}
 	l->kind = IPLINE_NETWORK;
 	l->bits = 16 * groups;
+	check_network(l);
 }
 
 static void

@@ -13,6 +13,7 @@
 #include "ipline.h"
 #include "ipset.h"
 #include "log.h"
+#include "reply.h"
 #include "stats.h"
 
 #define BUFFER_SIZE	(64 * 1024)
@@ -95,10 +96,18 @@ iplist_add_file(struct iplist *l, enum iplist_role role, const char *path)
 	const char *slash = strrchr(path, '/');
 	struct file *f = &l->file[l->files];
 
-	for (int i = 0; i < l->files; i++)
-		if (l->file[i].role == role &&
-		    strcmp(l->file[i].path, path) == 0)
+	for (int i = 0; i < l->files; i++) {
+		enum iplist_role other = l->file[i].role;
+
+		if (strcmp(l->file[i].path, path) != 0)
+			continue;
+		if (other == role)
 			return 0;
+		if (other != IPLIST_WHITE && role != IPLIST_WHITE) {
+			log_error("%s: a list on trial cannot be in use", path);
+			return -1;
+		}
+	}
 	if (l->files == IPLIST_FILES_MAX) {
 		log_error("%s: more than %d list files", path,
 		    IPLIST_FILES_MAX);
@@ -616,18 +625,26 @@ speaks_of(const struct ipline *l, const struct explanation *e)
 
 	if (l->kind == IPLINE_DOMAIN)
 		return e->host != NULL && find_domains(&one, e->host) != 0;
+	if (l->kind != IPLINE_NETWORK)
+		return false;
 	addr_mask(&masked, l->bits);
-	return l->kind == IPLINE_NETWORK &&
-	    addr_is_ipv4(&l->addr) == addr_is_ipv4(e->addr) &&
+	return addr_is_ipv4(&l->addr) == addr_is_ipv4(e->addr) &&
 	    memcmp(&masked, &l->addr, sizeof masked) == 0;
 }
 
 static int
 explain_line(struct reader *r, const struct ipline *l, const char *text)
 {
-	if (speaks_of(l, r->explanation))
-		fprintf(r->explanation->out, "%s:%zu: %s\n", r->file->path,
-		    r->line, text);
+	char clean[TEXT_MAX + 1];
+	size_t size = strlen(text);
+
+	if (!speaks_of(l, r->explanation))
+		return 0;
+	reply_clean(clean, sizeof clean, text, 0);
+	if (size > 0 && text[size - 1] == '\r')
+		clean[size - 1] = '\0';
+	fprintf(r->explanation->out, "%s:%zu: %s\n", r->file->path, r->line,
+	    clean);
 	return 0;
 }
 
@@ -649,10 +666,22 @@ static void
 print_files(FILE *out, const struct iplist *l, const char *name,
     const char *help, size_t offset)
 {
-	for (int i = 0; i < l->files; i++)
-		stats_value(out, name, i == 0 ? help : NULL, "list",
-		    l->file[i].path, *(const size_t *)
-		    ((const char *)&l->file[i].result + offset));
+	for (int i = 0; i < l->files; i++) {
+		const char *path = l->file[i].path;
+		size_t sum = 0;
+		int first = -1;
+
+		/* In two roles it is still one file, and one value. */
+		for (int n = 0; n < l->files; n++)
+			if (strcmp(l->file[n].path, path) == 0) {
+				first = first == -1 ? n : first;
+				sum += *(const size_t *)((const char *)
+				    &l->file[n].result + offset);
+			}
+		if (first == i)
+			stats_value(out, name, i == 0 ? help : NULL, "list",
+			    path, sum);
+	}
 }
 
 void

@@ -45,8 +45,8 @@ struct iplist_match {
 /*
  * Before the first thread: an object without files; then the files, in the
  * order that decides which list is named first.  path must stay.  A path that
- * is given twice in one role counts once.  -1: too many files or no memory,
- * after a line in the log.
+ * is given twice in one role counts once; it cannot be LISTED and SHADOW.  -1:
+ * that, or too many files, after a line in the log.
  */
 struct iplist *iplist_new(void);
 int iplist_add_file(struct iplist *, enum iplist_role, const char *path);
@@ -102,7 +102,7 @@ uint64_t iplist_lists(const struct iplist *, enum iplist_role);
 void iplist_explain(struct iplist *, FILE *, const struct addr *,
     const char *host);
 
-/* Entries in use, per file and in all, bytes held, reloads and failures. */
+/* Entries in use, lines ignored and bad lines of each file, bytes held. */
 void iplist_stats(FILE *, void *iplist);
 
 /* Nothing may be searching any more. */

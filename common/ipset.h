@@ -13,13 +13,14 @@
  * number of threads may search it without a lock.  One search answers for
  * all lists at once: bit n of the result is list n.
  *
+ * IPv4 clients are held by IPv4 networks alone, those of 96 and more bits.
  * Every network of every list counts: an address inside 10.0.0.0/8 of list 1
  * and 10.1.0.0/16 of list 2 is on both.
  *
  * Only some hundred different combinations of lists (IPSET_CLASSES_MAX) can be
- * held.  Should there be more, a combination keeps all its lists below
- * keep_below and its lowest list, and loses the others: give white lists the
- * lowest numbers, then nobody is refused by it and nobody escapes.
+ * held.  Should there be more, a combination loses some of its lists: those
+ * that are not below keep_below first, its lowest list never.  Give white lists
+ * the lowest numbers, then nobody is refused by it and nobody escapes.
  */
 #define IPSET_LISTS_MAX		64
 #define IPSET_CLASSES_MAX	1023

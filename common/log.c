@@ -30,7 +30,8 @@ emit(int level, const char *fmt, va_list ap, int err)
 	if (atomic_load_explicit(&to_syslog, memory_order_relaxed))
 		syslog(level, "%s", line);
 	else
-		fprintf(stderr, "%s: %s\n", name, line);
+		fprintf(stderr, "%s: %.*s\n", name,
+		    (int)(LOG_LINE_MAX - strlen(name) - 2), line);
 	errno = saved;
 }
 

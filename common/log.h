@@ -11,10 +11,12 @@
  * line is masked just before it is written, so a control byte can never start
  * a new line or colour a terminal.  Callers do not clean anything first.
  *
+ * What a line has over LOG_LINE_MAX is lost.
+ *
  * All functions may be called from any thread.  errno is left as it was.
  */
 
-#define LOG_LINE_MAX	1000	/* bytes; the rest of a longer line is lost */
+#define LOG_LINE_MAX	1000	/* bytes, on a terminal with the name in front */
 
 /* The program's name before each line.  Call first; name must stay. */
 void log_name(const char *name);

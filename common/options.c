@@ -199,7 +199,8 @@ options_parse(const struct options_row *table, int argc, char **argv)
 		if (n == ':')
 			mistake("value missing", argv[optind - 1]);
 		if (n == '?')
-			mistake("no such option", argv[optind - 1]);
+			mistake("no such option", optopt == ':' ? "-:" :
+			    argv[optind - 1]);
 		n -= ROW_VALUE;
 		take(table, &table[n], seen, optarg);
 		seen[n] = true;

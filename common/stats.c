@@ -94,7 +94,7 @@ print_quoted(FILE *out, const char *text)
 		}
 		if (*text == '"' || *text == '\\')
 			putc('\\', out);
-		putc(*text, out);
+		putc(*text >= ' ' && *text <= '~' ? *text : '?', out);
 	}
 }
 

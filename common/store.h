@@ -84,8 +84,8 @@ enum store_result store_put(struct store *, const void *key, size_t key_size,
     const void *value, size_t size);
 
 /*
- * Call each() for every record whose key starts with prefix, in the order of
- * the bytes of the keys, until it returns non-zero.  No lock is held while it
+ * Call each() for every record whose key starts with prefix, which is one byte
+ * at least, in the order of the bytes of the keys, until it returns non-zero.  No lock is held while it
  * runs, so it may be slow and may use the store; a record that changes
  * meanwhile is seen either way.
  */
