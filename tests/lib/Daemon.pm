@@ -115,6 +115,13 @@ sub start {
 	return $self;
 }
 
+# Have it looked after until the end of the test.
+sub watch {
+	my ($self) = @_;
+	push @running, $self;
+	return $self;
+}
+
 # The same, not waiting for anything.
 sub launch {
 	my ($class, @args) = @_;
@@ -130,8 +137,7 @@ sub launch {
 	my @command = (@{ $self->{before} // [] }, program($self->{name}),
 	    '-nodaemon', -control => $self->{control}, @args, $self->{socket});
 	$self->{pid} = spawn('/dev/null', $self->{log}, @command);
-	push @running, $self;
-	return $self;
+	return $self->watch;
 }
 
 # In the background, as an administrator starts it: the status of the process
@@ -153,8 +159,7 @@ sub background {
 	    program($self->{name}), -control => $self->{control},
 	    -pidfile => $self->{pidfile}, @args, $self->{socket});
 	$self->{pid} = slurp($self->{pidfile}) =~ /^(\d+)\n\z/ ? $1 : 0;
-	push @running, $self if $self->{pid};
-	return $self;
+	return $self->{pid} ? $self->watch : $self;
 }
 
 sub pid { return $_[0]{pid} }
@@ -226,6 +231,21 @@ sub stop {
 	}
 	$self->{clean} //= $self->watched;
 	return $self->{clean} ? $self->{status} : 99;
+}
+
+# End it in its own time, so that another can have its socket at once.  How it
+# ends is looked at when the test does.
+sub retire {
+	my ($self) = @_;
+	my $path = $self->{socket} =~ s/^unix://r;
+	rename $path, "$path.$self->{pid}";
+	kill TERM => $self->{pid};
+}
+
+# End it as a power cut does.
+sub crash {
+	my ($self) = @_;
+	return $self->stop('KILL');
 }
 
 # What the sanitizers or valgrind have to say is a failure of the test.
