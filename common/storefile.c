@@ -104,20 +104,27 @@ describe(const char *path, char out[MARK_SIZE])
 		    (long)st.st_mtim.tv_nsec);
 }
 
-/* Was it closed cleanly and left alone since?  The mark is gone then. */
-static bool
+/* How the file was left. */
+enum left {
+	LEFT_OPEN,		/* by a crash: recovery comes before all else */
+	LEFT_CLOSED,		/* cleanly, and nobody touched it since */
+	LEFT_TOUCHED		/* closed, and somebody did */
+};
+
+/* By the mark, which is gone then. */
+static enum left
 take_mark(const char *mark, const char *path)
 {
 	char now[MARK_SIZE], then[MARK_SIZE] = "";
 	int fd = open(mark, O_RDONLY | O_CLOEXEC);
-	bool good;
+	bool same;
 
 	describe(path, now);
 	if (fd == -1)
-		return false;
-	good = read(fd, then, sizeof then - 1) > 0 && strcmp(then, now) == 0;
+		return LEFT_OPEN;
+	same = read(fd, then, sizeof then - 1) > 0 && strcmp(then, now) == 0;
 	close(fd);
-	return unlink(mark) == 0 && good;
+	return unlink(mark) == 0 && same ? LEFT_CLOSED : LEFT_TOUCHED;
 }
 
 static void
@@ -140,15 +147,12 @@ make_mark(const struct storefile *f)
 
 /* A file cut short makes reads spin for ever, so look before touching it. */
 static int
-verify(const struct storefile *f, bool clean)
+verify(const char *path)
 {
-	char path[STOREFILE_PATH_MAX];
 	DB *db;
 	int e;
 
-	if ((e = storefile_path(f, f->name, path)) != 0)
-		return e;
-	if (clean || access(path, F_OK) == -1)
+	if (access(path, F_OK) == -1)
 		return 0;
 	if ((e = db_create(&db, NULL, 0)) != 0)
 		return e;
@@ -263,15 +267,18 @@ int
 storefile_open(struct storefile *f)
 {
 	char mark[STOREFILE_PATH_MAX], path[STOREFILE_PATH_MAX];
-	bool clean;
+	enum left left;
 	int e;
 
 	if ((e = storefile_path(f, CLEAN_MARK, mark)) != 0 ||
 	    (e = storefile_path(f, f->name, path)) != 0)
 		return e;
 	atomic_store(&f->panicked, false);
-	clean = take_mark(mark, path);	/* before recovery writes the file */
-	if ((e = open_env(f)) != 0 || (e = verify(f, clean)) != 0 ||
+	left = take_mark(mark, path);
+	if (left == LEFT_TOUCHED && (e = verify(path)) != 0)
+		return e;		/* as it is, not written to */
+	if ((e = open_env(f)) != 0 ||
+	    (left == LEFT_OPEN && (e = verify(path)) != 0) ||
 	    (e = open_db(f)) != 0)
 		close_all(f);
 	return e;
