@@ -130,7 +130,7 @@ deps:
 	tests/deps $(MAKECMDGOALS)
 
 print-flags:
-	@echo '$(ALL_CFLAGS) $(TEST_DEFS)'
+	@:$(info $(ALL_CFLAGS) $(TEST_DEFS))
 
 # --- installation
 

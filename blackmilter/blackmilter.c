@@ -40,7 +40,7 @@ struct session {
 	/* The message; see clear_message(). */
 	char sender[LOG_WORD_MAX];
 	char recipient[LOG_WORD_MAX];	/* the first, or the one refused */
-	bool role;		/* one of them is postmaster@ or abuse@ */
+	char role[LOG_WORD_MAX];	/* one that is postmaster@ or abuse@ */
 	int forged;		/* headers that claim to be ours */
 };
 
@@ -158,8 +158,7 @@ asks_for_auth(void)
 static void
 clear_message(struct session *s)
 {
-	s->sender[0] = s->recipient[0] = '\0';
-	s->role = false;
+	s->sender[0] = s->recipient[0] = s->role[0] = '\0';
 	s->forged = 0;
 }
 
@@ -271,8 +270,7 @@ blk_envrcpt(SMFICTX *ctx, char **argv)
 	if (s == NULL)
 		return go_on(SMFIP_NR_RCPT);
 	if (conf.at == AT_RCPT && addr_is_role(argv[0])) {
-		s->role = true;
-		log_word(s->recipient, argv[0]);
+		log_word(s->role, argv[0]);
 		return go_on(SMFIP_NR_RCPT);
 	}
 	if (conf.at == AT_RCPT && judge_is_due(&court, &s->verdict)) {
@@ -312,7 +310,8 @@ act_at_end(SMFICTX *ctx, struct session *s, enum action action)
 	char text[ENTRY_REASON_MAX + 40], name[200];
 	int done = MI_SUCCESS;
 
-	reply_clean(name, sizeof name, judge_public_name(&court, &s->verdict), 0);
+	reply_clean(name, sizeof name,
+	    judge_public_name(&court, &s->verdict), 0);
 	if (action == ACTION_MARK)
 		done = smfi_addheader(ctx, (char *)HEADER, name);
 	if (action == ACTION_QUARANTINE) {
@@ -326,6 +325,21 @@ act_at_end(SMFICTX *ctx, struct session *s, enum action action)
 	return action == ACTION_DISCARD ? SMFIS_DISCARD : SMFIS_CONTINUE;
 }
 
+/* The end of a message from a client there is something against. */
+static sfsistat
+finish(SMFICTX *ctx, struct session *s)
+{
+	enum action action = judge_action(&court, &s->verdict);
+
+	if (s->role[0] != '\0') {
+		memcpy(s->recipient, s->role, sizeof s->recipient);
+		log_verdict(ctx, s, "pass", "role");
+		return SMFIS_CONTINUE;
+	}
+	return action_at_end(action) ? act_at_end(ctx, s, action) :
+	    SMFIS_CONTINUE;
+}
+
 static sfsistat
 blk_eom(SMFICTX *ctx)
 {
@@ -335,11 +349,8 @@ blk_eom(SMFICTX *ctx)
 	if (s == NULL)
 		return SMFIS_CONTINUE;
 	remove_forged(ctx, s);
-	if (s->role)
-		log_verdict(ctx, s, "pass", "role");
-	else if (s->verdict.by != JUDGE_NOTHING &&
-	    action_at_end(judge_action(&court, &s->verdict)))
-		answer = act_at_end(ctx, s, judge_action(&court, &s->verdict));
+	if (s->verdict.by != JUDGE_NOTHING)
+		answer = finish(ctx, s);
 	clear_message(s);
 	return answer;
 }
@@ -405,19 +416,20 @@ blk_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 static void
 plan_steps(void)
 {
-	int at_end = action_at_end((enum action)court.action);
+	bool at_end = action_at_end((enum action)court.action);
+	bool all_at_end = at_end && court.shed == 0;
 
 	steps = SMFIP_NOBODY | SMFIP_NOEOH | SMFIP_NODATA | SMFIP_NOUNKNOWN |
 	    SMFIP_NR_HDR;
 	if (court.action != ACTION_MARK)
 		steps |= SMFIP_NOHDRS;
-	if (conf.at != AT_RCPT)
+	if (conf.at != AT_RCPT || all_at_end)
 		steps |= at_end ? SMFIP_NR_RCPT : SMFIP_NORCPT;
 	if (conf.at == AT_CONNECT && !at_end)
 		steps |= SMFIP_NOHELO | SMFIP_NOMAIL;
-	if (conf.at != AT_HELO || (at_end && court.shed == 0))
+	if (conf.at != AT_HELO || all_at_end)
 		steps |= SMFIP_NR_HELO;
-	if (conf.at < AT_MAIL && at_end && court.shed == 0 && conf.scanauth)
+	if (all_at_end && conf.scanauth)
 		steps |= SMFIP_NR_MAIL;
 }
 
@@ -574,7 +586,8 @@ main(int argc, char *argv[])
 		{ "blacklist", 'b', OPTIONS_LIST, &conf.blacklists, 0, 0,
 		    "file", "refuse the clients in this list; repeatable" },
 		{ "whitelist", 'w', OPTIONS_LIST, &conf.whitelists, 0, 0,
-		    "file", "never judge the clients in this list; repeatable" },
+		    "file",
+		    "never judge the clients in this list; repeatable" },
 		{ "shadow", 0, OPTIONS_LIST, &conf.shadows, 0, 0,
 		    "file", "only count the clients in this list; repeatable" },
 		{ "lenient", 0, OPTIONS_FLAG, &conf.lenient, 0, 0,

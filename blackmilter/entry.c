@@ -121,7 +121,8 @@ entry_decode(struct entry *e, const void *value, size_t size)
 	const unsigned char *p = value;
 
 	if (size < VALUE_FIXED || size - VALUE_FIXED >= sizeof e->reason ||
-	    p[0] != VALUE_VERSION || p[1] < ENTRY_WHITE || p[1] > ENTRY_REPORT ||
+	    p[0] != VALUE_VERSION ||
+	    p[1] < ENTRY_WHITE || p[1] > ENTRY_REPORT ||
 	    ((p[6] | p[14] | p[22]) & 0x80) != 0)	/* a time below 0 */
 		return -1;
 	e->kind = (enum entry_kind)p[1];

@@ -16,7 +16,7 @@
 #define ENTRY_REASON_MAX	80	/* bytes of a reason, NUL included */
 #define ENTRY_LONGEST		(7 * 86400)	/* seconds a listing can last */
 #define ENTRY_WINDOW		3600	/* seconds in which reports add up */
-#define ENTRY_MEMORY		(7 * 86400)	/* a past listing is remembered */
+#define ENTRY_MEMORY		(7 * 86400)	/* of a past listing */
 
 enum entry_kind {
 	ENTRY_NONE,
@@ -28,8 +28,8 @@ enum entry_kind {
 struct entry {
 	struct addr addr;	/* see entry_client() */
 	enum entry_kind kind;
-	int64_t expires;	/* REPORT: listed until then; 0: not yet listed */
-	int64_t seconds;	/* REPORT: how long the last listing was to last */
+	int64_t expires;	/* REPORT: listed until then; 0: not yet */
+	int64_t seconds;	/* REPORT: what the last listing was to last */
 	int64_t since;		/* REPORT: when reports began to add up */
 	uint32_t reports;	/* since then */
 	char reason[ENTRY_REASON_MAX];
@@ -56,8 +56,8 @@ void entry_set_reason(struct entry *, const char *reason);
 /*
  * One report more.  The client is listed for seconds, or for twice as long as
  * the last time if that is remembered, once threshold reports came within
- * ENTRY_WINDOW, which begins with the first of them.  A BLACK entry stays as it is; WHITE ones are the caller's
- * to spare.
+ * ENTRY_WINDOW, which begins with the first of them.  A BLACK entry stays as it
+ * is; WHITE ones are the caller's to spare.
  */
 void entry_report(struct entry *, long threshold, int64_t seconds,
     const char *reason, int64_t now);

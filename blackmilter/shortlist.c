@@ -39,7 +39,7 @@ struct shortlist {
 	atomic_size_t count;	/* nodes; read without lock, 0 is common */
 	size_t unsaved;
 	unsigned swept;		/* the bucket where the next sweep begins */
-	uint64_t seed;		/* so that nobody can choose who shares a bucket */
+	uint64_t seed;		/* or anybody could fill one bucket */
 	bool closed;
 	struct store *store;
 	bool unread;		/* the store was down; the timer tries again */

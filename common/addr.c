@@ -69,7 +69,8 @@ addr_mask(struct addr *a, int bits)
 {
 	for (int i = 0; i < (int)sizeof a->byte; i++, bits -= 8)
 		if (bits < 8)
-			a->byte[i] &= bits <= 0 ? 0 : (unsigned char)(0xff00 >> bits);
+			a->byte[i] &= bits <= 0 ? 0 :
+			    (unsigned char)(0xff00 >> bits);
 }
 
 const char *

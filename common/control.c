@@ -238,7 +238,12 @@ serve(struct line_reader *r, FILE *out)
 {
 	ssize_t n, size;
 
-	while ((n = read(r->fd, r->text + r->used, room(r))) > 0) {
+	for (;;) {
+		n = read(r->fd, r->text + r->used, room(r));
+		if (n == -1 && errno == EINTR)
+			continue;	/* we were stopped, and go on */
+		if (n <= 0)
+			return;
 		r->used += (size_t)n;
 		while ((size = next_line(r)) != -1) {
 			if (answer_line(out, r->text, (size_t)size) == -1)

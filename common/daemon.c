@@ -48,6 +48,7 @@
 static pthread_mutex_t reload_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int pidfile = -1;	/* the descriptor that holds its lock */
+static struct stat socket_file;	/* what we made at the socket's path */
 
 static struct stats_counter counters[] = {
 	{ "reloads_total", NULL, "Reloads that worked.", 0 },
@@ -152,6 +153,46 @@ check_path(const char *path)
 	return EX_OK;
 }
 
+/*
+ * libmilter takes any number and any service name for a port, port 0 among
+ * them, and says it is ready.
+ */
+static int
+check_port(const char *socket)
+{
+	const char *port = strncmp(socket, "inet6:", 6) == 0 ? socket + 6 :
+	    strncmp(socket, "inet:", 5) == 0 ? socket + 5 : NULL;
+	char *end;
+	long n;
+
+	if (port == NULL)
+		return EX_OK;
+	n = strtol(port, &end, 10);
+	if (port[0] >= '0' && port[0] <= '9' && n >= 1 && n <= 65535 &&
+	    (*end == '\0' || *end == '@'))
+		return EX_OK;
+	log_error("%s: a port is a number from 1 to 65535", socket);
+	return EX_CONFIG;
+}
+
+static int
+check_sockets(const struct daemon *d, const char *socket)
+{
+	const char *path = socket_path(socket);
+	int status = check_port(socket);
+
+	if (status == EX_OK && path != NULL)
+		status = check_path(path);
+	if (status == EX_OK && d->control != NULL)
+		status = check_path(d->control);
+	if (status == EX_OK && path != NULL && d->control != NULL &&
+	    strcmp(path, d->control) == 0) {
+		log_error("%s cannot be both sockets", path);
+		status = EX_CONFIG;
+	}
+	return status;
+}
+
 /* Done as the service user: it owns the directory, so it can clean up too. */
 static int
 open_socket(const struct daemon *d, const char *socket)
@@ -177,7 +218,20 @@ open_socket(const struct daemon *d, const char *socket)
 		log_errno("chmod %s", path);
 		return EX_OSERR;
 	}
+	if (path != NULL && lstat(path, &socket_file) == -1)
+		socket_file.st_ino = 0;
 	return EX_OK;
+}
+
+/* libmilter leaves the file when it runs as root.  It may be another's now. */
+static void
+remove_socket(const char *path)
+{
+	struct stat st;
+
+	if (path != NULL && lstat(path, &st) == 0 &&
+	    st.st_ino == socket_file.st_ino && st.st_dev == socket_file.st_dev)
+		unlink(path);
 }
 
 /* Not the largest: to setuid(2) and setgid(2) that means none. */
@@ -433,8 +487,7 @@ open_all(const struct daemon *d, const char *socket)
 	if ((status = open_socket(d, socket)) == EX_OK) {
 		if ((status = start_timer(d)) == EX_OK)
 			return EX_OK;
-		if (path != NULL)
-			unlink(path);
+		remove_socket(path);
 	}
 	control_close();
 	return status;
@@ -444,15 +497,12 @@ open_all(const struct daemon *d, const char *socket)
 static int
 prepare(const struct daemon *d, const char *socket)
 {
-	const char *path = socket_path(socket);
 	int status;
 
 	block_signals();
 	raise_limits();
 	tune_memory();
-	if ((path != NULL && (status = check_path(path)) != EX_OK) ||
-	    (d->control != NULL &&
-	    (status = check_path(d->control)) != EX_OK) ||
+	if ((status = check_sockets(d, socket)) != EX_OK ||
 	    (status = open_pidfile(d->pidfile)) != EX_OK ||
 	    (status = become(d)) != EX_OK)
 		return status;
@@ -491,6 +541,7 @@ serve(const struct daemon *d, const char *socket)
 		log_warning("running as root; give -user");
 	if (smfi_main() != MI_SUCCESS)
 		status = EX_SOFTWARE;
+	remove_socket(socket_path(socket));
 	control_close();
 	if (d->stop != NULL)
 		d->stop(d->arg);

@@ -256,7 +256,7 @@ parse_connect(struct ipline *l, char *key)
 	else if (l->says == IPLINE_EXEMPT)
 		parse_domain(l, key + (key[0] == '.'));
 	else
-		l->kind = IPLINE_IGNORED;	/* refused by name: sendmail's */
+		l->kind = IPLINE_IGNORED;	/* by name: sendmail's */
 }
 
 /* Is this "Tag:", as access files have them, and not an IPv6 address? */

@@ -468,8 +468,8 @@ iplist_load(struct iplist *l)
 	pthread_rwlock_unlock(&l->lock);
 	free_loaded(old);
 	log_info("loaded files=%d entries=%zu ignored=%zu bad=%zu bytes=%zu "
-	    "ms=%ld", l->files, n->total.entries, n->total.ignored, n->total.bad,
-	    ipset_size(n->set), milliseconds() - begin);
+	    "ms=%ld", l->files, n->total.entries, n->total.ignored,
+	    n->total.bad, ipset_size(n->set), milliseconds() - begin);
 	return 0;
 }
 
@@ -641,6 +641,9 @@ explain_line(struct reader *r, const struct ipline *l, const char *text)
 	if (!speaks_of(l, r->explanation))
 		return 0;
 	reply_clean(clean, sizeof clean, text, 0);
+	for (size_t i = 0; i < size; i++)
+		if (text[i] == '\t')
+			clean[i] = ' ';
 	if (size > 0 && text[size - 1] == '\r')
 		clean[size - 1] = '\0';
 	fprintf(r->explanation->out, "%s:%zu: %s\n", r->file->path, r->line,

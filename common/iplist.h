@@ -32,7 +32,7 @@ enum iplist_role {
 	IPLIST_ROLES
 };
 
-#define IPLIST_FILES_MAX	63	/* one bit is for OK lines of access files */
+#define IPLIST_FILES_MAX	63	/* and one bit for OK lines */
 #define IPLIST_LINE_MAX		1022	/* bytes; a longer line is a bad line */
 
 struct iplist;

@@ -56,7 +56,7 @@ struct ipset {
 	unsigned class_count;
 
 	int index_bits;
-	uint32_t *index;	/* of the first piece of each bucket; one more */
+	uint32_t *index;	/* of a bucket's first piece; one more */
 	uint32_t *v4;
 	size_t v4_count;
 

@@ -16,7 +16,7 @@
  * All functions may be called from any thread.  errno is left as it was.
  */
 
-#define LOG_LINE_MAX	1000	/* bytes, on a terminal with the name in front */
+#define LOG_LINE_MAX	1000	/* bytes; on a terminal with the name in it */
 
 /* The program's name before each line.  Call first; name must stay. */
 void log_name(const char *name);

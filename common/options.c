@@ -9,9 +9,9 @@
 #include "log.h"
 #include "options.h"
 
-#define NAMES_MAX	512	/* names and owned prefixes, all rows together */
+#define NAMES_MAX	512	/* names and owned prefixes of all rows */
 #define PREFIXES_SIZE	4096	/* bytes of the prefixes, with their NULs */
-#define ROW_VALUE	256	/* getopt's value for row 0: above ':' and '?' */
+#define ROW_VALUE	256	/* getopt's value for row 0: no letter */
 
 /* What getopt_long_only(3) is given: a name for each name and prefix. */
 struct names {

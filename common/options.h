@@ -18,7 +18,7 @@ enum options_kind {
 	OPTIONS_SET,	/* int: set to min; says the same as some choice */
 	OPTIONS_CHOICE,	/* int: which of the words in value, "red|green" */
 	OPTIONS_STRING,	/* const char *: points into argv */
-	OPTIONS_LIST,	/* struct options_list: one item each time it is given */
+	OPTIONS_LIST,	/* struct options_list: an item each time it is given */
 	OPTIONS_NUMBER,	/* long: decimal, min <= n <= max */
 	OPTIONS_OCTAL,	/* long: octal, min <= n <= max */
 	OPTIONS_TIME	/* long seconds: 90, 90s, 15m, 4h, 30d */

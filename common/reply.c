@@ -76,7 +76,8 @@ reply_expand(char *out, size_t size, const char *text,
 	size_t n = 0;
 
 	while (*text != '\0' && n + 1 < size) {
-		const char *word = text[0] == '%' ? find_word(text[1], w) : NULL;
+		const char *word = text[0] == '%' ?
+		    find_word(text[1], w) : NULL;
 
 		if (word == NULL) {
 			out[n++] = *text++;

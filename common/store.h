@@ -21,8 +21,8 @@
  */
 struct store;
 
-#define STORE_KEY_MAX	255	/* bytes; longer keys are the caller's to hash */
-#define STORE_VALUE_MAX	1024	/* bytes; a longer one on disk counts as absent */
+#define STORE_KEY_MAX	255	/* bytes; the caller hashes longer ones */
+#define STORE_VALUE_MAX	1024	/* bytes; a longer one counts as absent */
 
 enum store_result {
 	STORE_OK,
@@ -32,7 +32,7 @@ enum store_result {
 
 struct store_conf {
 	const char *directory;	/* exists and is ours; must stay */
-	const char *name;	/* of the file in it, say "list.db"; must stay */
+	const char *name;	/* of the file in it: "list.db"; must stay */
 	size_t cache;		/* bytes; 0: 64 MB */
 	size_t free_min;	/* bytes that stay free on its disk; 0: 64 MB */
 
@@ -85,9 +85,9 @@ enum store_result store_put(struct store *, const void *key, size_t key_size,
 
 /*
  * Call each() for every record whose key starts with prefix, which is one byte
- * at least, in the order of the bytes of the keys, until it returns non-zero.  No lock is held while it
- * runs, so it may be slow and may use the store; a record that changes
- * meanwhile is seen either way.
+ * at least, in the order of the bytes of the keys, until it returns non-zero.
+ * No lock is held while it runs, so it may be slow and may use the store; a
+ * record that changes meanwhile is seen either way.
  */
 enum store_result store_walk(struct store *, const void *prefix,
     size_t prefix_size, int (*each)(const void *key, size_t key_size,

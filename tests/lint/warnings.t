@@ -1,0 +1,42 @@
+#!/usr/bin/perl
+# Every source compiles without a warning, by each compiler there is, with
+# the flags of the Makefile; every header of the product can stand alone.
+use strict;
+use warnings;
+use File::Temp 'tempdir';
+use Test::More;
+
+my @milters = grep { -d } qw(blackmilter graymilter spfmilter bccmilter
+    virusmilter);
+my @sources = (glob('{' . join(',', 'common', @milters) . '}/*.[ch]'),
+    glob('tests/*/*.c'));
+my $object = tempdir(CLEANUP => 1) . '/object';
+
+chomp(my $flags = `make -s print-flags`);
+like $flags, qr/-Wall.*-O2/, 'the Makefile prints its flags' or die "no flags\n";
+
+# A header stands in a source of its own.  What is preloaded to make calls
+# fail is a library, and must define functions that FORTIFY has inline.
+sub command_for {
+	my ($path) = @_;
+	my ($folder) = $path =~ m{^(.*)/};
+	my $what = "$flags -I$folder -Werror -c -o $object -x c";
+	$what =~ s/-D_FORTIFY_SOURCE=\d// if $path eq 'tests/fault/fail.c';
+	$what = "-D_GNU_SOURCE -fPIC $what" if $path eq 'tests/fault/fail.c';
+	return $path =~ /\.h$/ ? "$what - <<'E'\n#include \"$path\"\nE\n" :
+	    "$what $path";
+}
+
+for my $compiler (qw(gcc clang)) {
+	SKIP: {
+		skip "$compiler is not installed", scalar @sources
+		    if system("command -v $compiler >/dev/null") != 0;
+		for my $path (@sources) {
+			my $command = command_for($path);
+			my $said = `exec 2>&1; $compiler $command`;
+			ok $? == 0, "$compiler: $path" or diag $said;
+		}
+	}
+}
+
+done_testing;
