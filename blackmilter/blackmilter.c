@@ -178,7 +178,6 @@ examine(struct session *s, const char *host)
 {
 	struct timespec begin;
 	struct verdict *v = &s->verdict;
-	char client[ADDR_TEXT_MAX], what[500];
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	judge(&court, &s->addr, host, (int64_t)time(NULL), v);
@@ -190,10 +189,19 @@ examine(struct session *s, const char *host)
 		return v->by != JUDGE_NOTHING || court.action == ACTION_MARK;
 	}
 	client_count(CLIENT_WHITELISTED);
-	if (v->by != JUDGE_NOTHING)
+	return false;
+}
+
+/* A line for a friend who is on a list; -debug has one for everybody. */
+static void
+note_pass(const struct session *s)
+{
+	const struct verdict *v = &s->verdict;
+	char client[ADDR_TEXT_MAX], what[500];
+
+	if (v->by != JUDGE_NOTHING || log_is_verbose())
 		log_info("%s client=%s", judge_print(&court, v, "pass", NULL,
 		    what, sizeof what), addr_print(&s->addr, client));
-	return false;
 }
 
 static sfsistat
@@ -210,8 +218,10 @@ blk_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *sa)
 		return SMFIS_ACCEPT;
 	}
 	name = client_host(ctx, host);
-	if (!examine(&first, name))
+	if (!examine(&first, name)) {
+		note_pass(&first);
 		return SMFIS_ACCEPT;
+	}
 	if (name != NULL)
 		log_word(first.host, name);
 	if (conf.at == AT_CONNECT && judge_is_due(&court, &first.verdict))

@@ -70,15 +70,19 @@ entry_report(struct entry *e, long threshold, int64_t seconds,
 	e->expires = now + seconds;
 }
 
-void
+bool
 entry_check_clock(struct entry *e, int64_t now)
 {
+	const struct entry before = *e;
+
 	if (e->seconds < 0 || e->seconds > ENTRY_LONGEST)
 		e->seconds = ENTRY_LONGEST;
 	if (e->expires > now + e->seconds)
 		e->expires = now + e->seconds;
 	if (e->since > now)
 		e->since = now;
+	return e->seconds != before.seconds || e->expires != before.expires ||
+	    e->since != before.since;
 }
 
 static unsigned char *

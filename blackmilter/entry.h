@@ -62,8 +62,11 @@ void entry_set_reason(struct entry *, const char *reason);
 void entry_report(struct entry *, long threshold, int64_t seconds,
     const char *reason, int64_t now);
 
-/* After the clock was set back no listing may last longer than it was to. */
-void entry_check_clock(struct entry *, int64_t now);
+/*
+ * After the clock was set back no listing may last longer than it was to.
+ * True: the entry was changed.
+ */
+bool entry_check_clock(struct entry *, int64_t now);
 
 /*
  * The form of an entry in the store, without its address: version, kind,

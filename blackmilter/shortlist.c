@@ -200,20 +200,22 @@ read_record(const void *key, size_t key_size, const void *value, size_t size,
 	struct reading *r = arg;
 	struct entry e;
 	struct node *n;
+	bool mended;
 
 	if (key_size != KEY_SIZE || entry_decode(&e, value, size) == -1) {
 		r->left_out++;
 		return 0;
 	}
 	memcpy(&e.addr, (const unsigned char *)key + 1, sizeof e.addr);
-	entry_check_clock(&e, r->now);
+	mended = entry_check_clock(&e, r->now);
 	if (entry_is_past(&e, r->now))
 		return 0;
 	pthread_mutex_lock(&r->s->lock);
 	if (find(r->s, &e.addr) == NULL) {	/* else memory knows better */
-		if ((n = find_or_add(r->s, &e.addr)) != NULL)
+		if ((n = find_or_add(r->s, &e.addr)) != NULL) {
 			n->entry = e;
-		else
+			set_unsaved(r->s, n, mended);
+		} else
 			r->left_out++;
 	}
 	pthread_mutex_unlock(&r->s->lock);
@@ -496,7 +498,8 @@ sweep(struct shortlist *s, int64_t now)
 	for (unsigned i = 0; i < SLICE; i++) {
 		p = &s->bucket[s->swept++ % BUCKETS];
 		while ((n = *p) != NULL) {
-			entry_check_clock(&n->entry, now);
+			if (entry_check_clock(&n->entry, now))
+				set_unsaved(s, n, true);
 			if (n->unsaved || !entry_is_past(&n->entry, now))
 				p = &n->next;
 			else

@@ -67,9 +67,21 @@ log_info(const char *fmt, ...)
 }
 
 void
+log_verbose(void)
+{
+	atomic_store(&verbose, true);
+}
+
+bool
+log_is_verbose(void)
+{
+	return atomic_load_explicit(&verbose, memory_order_relaxed);
+}
+
+void
 log_debug(const char *fmt, ...)
 {
-	if (verbose)
+	if (log_is_verbose())
 		EMIT(LOG_DEBUG, 0);
 }
 
@@ -84,12 +96,6 @@ log_to_syslog(void)
 {
 	openlog(name, LOG_PID | LOG_NDELAY, LOG_MAIL);
 	atomic_store(&to_syslog, true);
-}
-
-void
-log_verbose(void)
-{
-	atomic_store(&verbose, true);
 }
 
 const char *

@@ -26,6 +26,7 @@ void log_to_syslog(void);
 
 /* Also write log_debug() lines.  Off until called. */
 void log_verbose(void);
+bool log_is_verbose(void);
 
 /* The daemon cannot do what it was asked to; somebody should look. */
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

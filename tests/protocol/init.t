@@ -86,12 +86,12 @@ for my $starter ('', 'STARTER=') {
 	file('black list', "192.0.2.2\n");
 	($status, $said) = init('restart');
 	is $status, 0, "$how: restart" or diag $said;
-	ok gone($pid), "$how: the old one is gone";
+	ok +(eventually { gone($pid) } 5), "$how: the old one is gone";
 	isnt $last = pid, $pid, "$how: there is a new one";
 	is verdict, 'reject', "$how: and it answers";
 
 	is init('stop'), 0, "$how: stop";
-	ok gone($last), "$how: it is gone";
+	ok +(eventually { gone($last) } 5), "$how: it is gone";
 	ok !-e $pidfile && !-e "$run/blackmilter.sock" && !-e "$run/control",
 	    "$how: and has cleaned up";
 	is init($_->[0]), $_->[1], "$how: $_->[0] when stopped" for

@@ -454,6 +454,26 @@ test_persistence(void **state)
 	run_in_store(late, COUNT(late), 99 * DAY);
 }
 
+/* A33: reported while the clock was a year ahead, and set right since. */
+static void
+bug_listed_anew_at_each_start(void **state)
+{
+	static const struct step ahead[] = {
+		{ REPORT, "192.0.2.9", 365 * DAY, 600, SHORTLIST_DONE, "x", 600 },
+	}, now[] = {
+		{ FIND, "192.0.2.9", 599, 0, ENTRY_REPORT, "x", 0 },
+		{ TICK, "192.0.2.9", 0, 0, -1, NULL, 0 },
+	}, later[] = {
+		{ FIND, "192.0.2.9", DAY, 0, ENTRY_NONE, NULL, 0 },
+	};
+
+	(void)state;
+	new_directory();
+	run_in_store(ahead, COUNT(ahead), 365 * DAY);
+	run_in_store(now, COUNT(now), 0);
+	run_in_store(later, COUNT(later), DAY);
+}
+
 /* Flushed in the store, too; and when closed only searches go on. */
 static void
 test_flush_and_close(void **state)
@@ -639,6 +659,7 @@ main(void)
 		cmocka_unit_test(test_neighbours),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_persistence),
+		cmocka_unit_test(bug_listed_anew_at_each_start),
 		cmocka_unit_test(test_flush_and_close),
 		cmocka_unit_test(test_odd_records),
 		cmocka_unit_test(test_no_directory),
