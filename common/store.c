@@ -232,13 +232,17 @@ change_record(struct store *s, struct record *r,
 	return e;
 }
 
-/* What an error means for the caller; a panic is the thread's to repair. */
+/*
+ * What an error means for the caller.  What the files are to blame for is the
+ * thread's to repair, panic or not: pages that are newer than a log that was
+ * cut short make every update fail, and no more than that.
+ */
 static enum store_result
 result_of(struct store *s, const char *doing, int error)
 {
 	if (error == 0)
 		return STORE_OK;
-	if (error == DB_RUNRECOVERY)
+	if (storefile_is_corrupt(error))
 		atomic_store(&s->file.panicked, true);
 	fault(s, doing, error);
 	return STORE_DOWN;
