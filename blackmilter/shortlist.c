@@ -191,6 +191,7 @@ struct reading {
 	struct shortlist *s;
 	int64_t now;
 	size_t left_out;
+	bool short_of_memory;	/* so that it is to be read again */
 };
 
 static int
@@ -215,8 +216,10 @@ read_record(const void *key, size_t key_size, const void *value, size_t size,
 		if ((n = find_or_add(r->s, &e.addr)) != NULL) {
 			n->entry = e;
 			set_unsaved(r->s, n, mended);
-		} else
+		} else if (atomic_load(&r->s->count) >= SHORTLIST_MAX)
 			r->left_out++;
+		else
+			r->short_of_memory = true;
 	}
 	pthread_mutex_unlock(&r->s->lock);
 	return 0;
@@ -231,7 +234,7 @@ read_store(struct shortlist *s, int64_t now)
 	struct reading r = { .s = s, .now = now };
 
 	s->unread = store_walk(s->store, &tag, sizeof tag, read_record, &r)
-	    == STORE_DOWN;
+	    == STORE_DOWN || r.short_of_memory;
 	if (s->unread)
 		return;
 	log_info("short-term list read entries=%zu",

@@ -539,8 +539,10 @@ serve(const struct daemon *d, const char *socket)
 	log_info("version %s ready on %s", VERSION, socket);
 	if (geteuid() == 0)
 		log_warning("running as root; give -user");
-	if (smfi_main() != MI_SUCCESS)
+	if (smfi_main() != MI_SUCCESS) {
+		log_error("libmilter gave up; what it said is in syslog");
 		status = EX_SOFTWARE;
+	}
 	remove_socket(socket_path(socket));
 	control_close();
 	if (d->stop != NULL)

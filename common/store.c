@@ -22,6 +22,8 @@
 #define CHECKPOINT_MINUTES	1
 #define LOOK_MS		100	/* between two looks at the free space */
 #define RETRY_MS	5000	/* between two tries to open again */
+#define OPEN_PATIENCE_MS 1500	/* before files count as bad */
+#define OPEN_PAUSE_MS	500	/* between two tries in that time */
 #define FREE_MIN	(64 << 20)	/* the default of free_min */
 #define CACHE_DEFAULT	(64 << 20)
 #define SWEEP_LOOK	400	/* records looked at under one lock */
@@ -70,7 +72,41 @@ fault(struct store *s, const char *doing, int error)
 		    db_strerror(error));
 }
 
+static void
+rest(long ms)
+{
+	const struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
+
+	nanosleep(&t, NULL);
+}
+
 /* --- opening and closing */
+
+static long
+milliseconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/*
+ * Short memory, or a disk in trouble for a moment, looks to the engine like
+ * files that are bad.  What stays bad for a while is.
+ */
+static int
+open_file(struct store *s)
+{
+	long begin = milliseconds();
+	int e;
+
+	while ((e = storefile_open(&s->file)) != 0 &&
+	    storefile_is_corrupt(e) &&
+	    milliseconds() - begin < OPEN_PATIENCE_MS)
+		rest(OPEN_PAUSE_MS);
+	return e;
+}
 
 /* Under the lock, or before there are other threads. */
 static void
@@ -86,7 +122,7 @@ open_all(struct store *s)
 		atomic_store(&s->up, false);
 		return;
 	}
-	e = storefile_open(&s->file);
+	e = open_file(s);
 	if (e != 0 && storefile_is_corrupt(e) &&
 	    storefile_has_space(&s->file)) {
 		fault(s, "cannot be opened", e);
@@ -104,7 +140,7 @@ open_all(struct store *s)
 static bool
 panics_again(struct store *s)
 {
-	time_t now = time(NULL), oldest = s->panic[PANICS_MAX - 1];
+	time_t now = time(NULL), oldest = s->panic[PANICS_MAX - 2];
 
 	memmove(s->panic + 1, s->panic, sizeof s->panic - sizeof s->panic[0]);
 	s->panic[0] = now;
@@ -397,14 +433,6 @@ done:
 }
 
 /* --- the thread */
-
-static void
-rest(long ms)
-{
-	const struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
-
-	nanosleep(&t, NULL);
-}
 
 /* Under the lock: delete those of the records that are past their time. */
 static int

@@ -111,9 +111,9 @@ enum left {
 	LEFT_TOUCHED		/* closed, and somebody did */
 };
 
-/* By the mark, which is gone then. */
+/* By the mark. */
 static enum left
-take_mark(const char *mark, const char *path)
+read_mark(const char *mark, const char *path)
 {
 	char now[MARK_SIZE], then[MARK_SIZE] = "";
 	int fd = open(mark, O_RDONLY | O_CLOEXEC);
@@ -124,7 +124,7 @@ take_mark(const char *mark, const char *path)
 		return LEFT_OPEN;
 	same = read(fd, then, sizeof then - 1) > 0 && strcmp(then, now) == 0;
 	close(fd);
-	return unlink(mark) == 0 && same ? LEFT_CLOSED : LEFT_TOUCHED;
+	return same ? LEFT_CLOSED : LEFT_TOUCHED;
 }
 
 static void
@@ -274,9 +274,11 @@ storefile_open(struct storefile *f)
 	    (e = storefile_path(f, f->name, path)) != 0)
 		return e;
 	atomic_store(&f->panicked, false);
-	left = take_mark(mark, path);
+	left = read_mark(mark, path);
 	if (left == LEFT_TOUCHED && (e = verify(path)) != 0)
 		return e;		/* as it is, not written to */
+	if (left != LEFT_OPEN && unlink(mark) == -1)
+		return errno;
 	if ((e = open_env(f)) != 0 ||
 	    (left == LEFT_OPEN && (e = verify(path)) != 0) ||
 	    (e = open_db(f)) != 0)

@@ -209,7 +209,8 @@ for (
 	for my $how ([$socket], ['-check']) {
 		my ($status, $out, $err) = run(program('blackmilter'), '-X',
 		    -db => $path, -blacklist => $list, @options, @$how);
-		my @lines = grep { !/: loaded / } split /\n/, $err;
+		my @lines = grep { /^blackmilter: (?!loaded )/ }
+		    split /\n/, $err;
 		my $name = "$what, $how->[0]" =~ s{/.*}{socket}r;
 		is $status, 78, "$name: exit 78";
 		is "@lines", "blackmilter: store $path: $why",
