@@ -459,7 +459,8 @@ static void
 bug_listed_anew_at_each_start(void **state)
 {
 	static const struct step ahead[] = {
-		{ REPORT, "192.0.2.9", 365 * DAY, 600, SHORTLIST_DONE, "x", 600 },
+		{ REPORT, "192.0.2.9", 365 * DAY, 600, SHORTLIST_DONE, "x",
+		    600 },
 	}, now[] = {
 		{ FIND, "192.0.2.9", 599, 0, ENTRY_REPORT, "x", 0 },
 		{ TICK, "192.0.2.9", 0, 0, -1, NULL, 0 },
