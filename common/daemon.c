@@ -36,6 +36,7 @@
 #ifndef STACK_SIZE
 #define STACK_SIZE		(256 * 1024)	/* of a thread */
 #endif
+#define LOAD_NICE	19	/* how far a reload gives way; see nice(1) */
 #define MMAP_THRESHOLD		(1 << 20)	/* bytes; see tune_memory() */
 
 /*
@@ -78,16 +79,44 @@ is_changed(const struct daemon *d)
 	return changed;
 }
 
+struct loading {
+	const struct daemon *daemon;
+	int loaded;
+};
+
+/*
+ * In a thread of its own, which gives way to those that answer clients: a
+ * thread that made itself nicer cannot take it back.  Elsewhere than on Linux
+ * the priority is the whole process's.
+ */
+static void *
+load_thread(void *arg)
+{
+	struct loading *l = arg;
+
+#ifdef __linux__
+	setpriority(PRIO_PROCESS, 0, LOAD_NICE);
+#endif
+	l->loaded = l->daemon->load(l->daemon->arg);
+	return NULL;
+}
+
 static int
 reload(const struct daemon *d)
 {
-	int loaded;
+	struct loading l = { .daemon = d };
+	pthread_t thread;
 
 	pthread_mutex_lock(&reload_lock);
-	loaded = d->load != NULL ? d->load(d->arg) : 0;
+	if (d->load == NULL)
+		l.loaded = 0;
+	else if (pthread_create(&thread, NULL, load_thread, &l) == 0)
+		pthread_join(thread, NULL);
+	else
+		l.loaded = d->load(d->arg);
 	pthread_mutex_unlock(&reload_lock);
-	stats_count(&counters[loaded == 0 ? 0 : 1]);
-	return loaded;
+	stats_count(&counters[l.loaded == 0 ? 0 : 1]);
+	return l.loaded;
 }
 
 static int

@@ -10,7 +10,9 @@
  *
  * Promise: an update that returned STORE_OK is not lost when the daemon dies;
  * on power loss about the last second goes.  Corruption is seen, and the files
- * set aside under a name that says when, never deleted and never used.
+ * set aside under a name that says when, never deleted and never used; but
+ * damage to the log of a daemon that was killed looks like the log's end, and
+ * what is behind it is lost without a word.
  *
  * A store that cannot be used now (disk full, being repaired) says so with
  * STORE_DOWN, at once, and comes back by itself; the caller's answer to that

@@ -41,7 +41,7 @@ struct plan {
 
 static struct plan *plan;
 
-/* Not replaced functions only: it runs before there is a plan. */
+/* Calls made before this, and by it, are not counted: there is no plan yet. */
 __attribute__((constructor)) static void
 read_plan(void)
 {

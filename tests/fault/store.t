@@ -78,8 +78,6 @@ sub driven {
 	};
 }
 
-# Those of the second table are of databases that are sound, but not ours:
-# they are used, and what they hold is not understood.
 my %damage = (
 	'empty' => sub { '' },
 	'cut to 28 bytes' => sub { substr $_[0], 0, 28 },
@@ -100,6 +98,8 @@ my %database_damage = (
 	'an older version' => driven('version', 6),
 	'a hash table' => driven('foreign', 'hash', 4096, 1),
 );
+# Databases that are sound, but not ours: they are used, and what they hold is
+# not understood.
 my %foreign = (
 	'small pages' => driven('foreign', 'btree', 512, 1),
 	'large pages' => driven('foreign', 'btree', 65536, 1),
