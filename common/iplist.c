@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,6 +19,7 @@
 
 #define BUFFER_SIZE	(64 * 1024)
 #define TEXT_MAX	60	/* bytes of a bad line in the log */
+#define GIVE_WAY	512	/* lines; see ipset.c */
 
 /* What stat(2) says of a file, to see whether it changed. */
 struct seen {
@@ -237,7 +239,8 @@ take_line(struct reader *r, char *line, size_t size)
 	size_t shown = size < TEXT_MAX ? size : TEXT_MAX;
 	struct ipline l;
 
-	r->line++;
+	if (++r->line % GIVE_WAY == 0)
+		sched_yield();
 	memcpy(text, line, shown);
 	text[shown] = '\0';
 	ipline_parse(&l, line, size);
