@@ -129,7 +129,7 @@ for my $path (@product, @tests) {
 }
 
 # All that is text, built folders and corpora aside.
-my @all = grep { -f && -T && !m{^tests/(?:cache|fuzz/(?:corpus|crash))} }
+my @all = grep { -f && -T && !/\.d$/ && !m{^tests/(?:cache|fuzz/(?:corpus|crash))} }
     glob('* .[a-z]* .ci/* tests/* tests/*/* ' . join ' ', map { "$_/*" } 'common',
     @milters);
 my $undone = qr/\b(?:TODO|FIXM[E]|XX[X]|HAC[K])\b/;
