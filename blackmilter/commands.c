@@ -76,39 +76,37 @@ say(struct control_answer *answer, enum shortlist_result result)
 	return -1;
 }
 
+/* "blacklist" and "whitelist": the command's name is the default of LIST. */
 static int
-command_blacklist(struct control_answer *answer, int argc, char **argv,
-    void *arg)
+set_client(struct control_answer *answer, int argc, char **argv,
+    const struct judge *j, enum entry_kind kind)
 {
-	const struct judge *j = arg;
+	const char *list = argc > 2 ? argv[2] : argv[0];
 	char client[ADDR_TEXT_MAX], word[LOG_WORD_MAX];
 	struct addr addr;
 
 	if (parse_address(answer, &addr, argv[1]) == -1 ||
-	    check_listable(answer, j, &addr) == -1 ||
-	    say(answer, shortlist_set(j->shortlist, &addr, ENTRY_BLACK,
-	    argc > 2 ? argv[2] : "blacklist")) == -1)
+	    (kind == ENTRY_BLACK &&
+	    check_listable(answer, j, &addr) == -1) ||
+	    say(answer, shortlist_set(j->shortlist, &addr, kind, list)) == -1)
 		return -1;
-	log_info("blacklisted client=%s list=%s", addr_print(&addr, client),
-	    log_word(word, argc > 2 ? argv[2] : "blacklist"));
+	log_info("%sed client=%s list=%s", argv[0], addr_print(&addr, client),
+	    log_word(word, list));
 	return 0;
+}
+
+static int
+command_blacklist(struct control_answer *answer, int argc, char **argv,
+    void *arg)
+{
+	return set_client(answer, argc, argv, arg, ENTRY_BLACK);
 }
 
 static int
 command_whitelist(struct control_answer *answer, int argc, char **argv,
     void *arg)
 {
-	const struct judge *j = arg;
-	char client[ADDR_TEXT_MAX], word[LOG_WORD_MAX];
-	struct addr addr;
-
-	if (parse_address(answer, &addr, argv[1]) == -1 ||
-	    say(answer, shortlist_set(j->shortlist, &addr, ENTRY_WHITE,
-	    argc > 2 ? argv[2] : "whitelist")) == -1)
-		return -1;
-	log_info("whitelisted client=%s list=%s", addr_print(&addr, client),
-	    log_word(word, argc > 2 ? argv[2] : "whitelist"));
-	return 0;
+	return set_client(answer, argc, argv, arg, ENTRY_WHITE);
 }
 
 static int

@@ -122,42 +122,46 @@ sub watch {
 	return $self;
 }
 
-# The same, not waiting for anything.
-sub launch {
+# One that does not run yet.
+sub prepare {
 	my ($class, @args) = @_;
 	my %own = ref $args[0] eq 'HASH' ? %{ shift @args } : ();
 	my $n = ++$made;
-	my $self = bless {
+	return bless {
 		name => 'blackmilter',
 		socket => "$tmp/sock.$n",
 		control => "$tmp/control.$n",
+		pidfile => "$tmp/pid.$n",
 		log => "$tmp/log.$n",
+		args => \@args,
 		%own,
 	}, $class;
-	my @command = (@{ $self->{before} // [] }, program($self->{name}),
-	    '-nodaemon', -control => $self->{control}, @args, $self->{socket});
-	$self->{pid} = spawn('/dev/null', $self->{log}, @command);
+}
+
+# Its command line, with these options in front of its own.
+sub command {
+	my ($self, @options) = @_;
+	return (@{ $self->{before} // [] }, program($self->{name}), @options,
+	    -control => $self->{control}, @{ $self->{args} },
+	    $self->{socket});
+}
+
+# The same, not waiting for anything.
+sub launch {
+	my $self = shift->prepare(@_);
+	$self->{pid} = spawn('/dev/null', $self->{log},
+	    $self->command('-nodaemon'));
 	return $self->watch;
 }
 
 # In the background, as an administrator starts it: the status of the process
 # that was called, and its words, are in {started} and {said}.
 sub background {
-	my ($class, @args) = @_;
-	my %own = ref $args[0] eq 'HASH' ? %{ shift @args } : ();
-	my $n = ++$made;
-	my $self = bless {
-		name => 'blackmilter',
-		socket => "$tmp/sock.$n",
-		control => "$tmp/control.$n",
-		pidfile => "$tmp/pid.$n",
-		log => '/dev/null',	# it has syslog
-		background => 1,
-		%own,
-	}, $class;
-	(@$self{qw(started out said)}) = run(@{ $self->{before} // [] },
-	    program($self->{name}), -control => $self->{control},
-	    -pidfile => $self->{pidfile}, @args, $self->{socket});
+	my $self = shift->prepare(@_);
+	$self->{log} = '/dev/null';	# it has syslog
+	$self->{background} = 1;
+	(@$self{qw(started out said)}) =
+	    run($self->command(-pidfile => $self->{pidfile}));
 	$self->{pid} = slurp($self->{pidfile}) =~ /^(\d+)\n\z/ ? $1 : 0;
 	return $self->{pid} ? $self->watch : $self;
 }

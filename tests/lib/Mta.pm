@@ -141,15 +141,26 @@ MAILER(`smtp')dnl
 EOF
 }
 
-# The words after the script are the sender and the recipient; a file has its
-# last name only when it is whole.
-my $deliver = <<"EOF";
+# A mailer that delivers into this folder, for any MTA; its arguments are the
+# sender and the recipient.  A file has its last name only when it is whole.
+sub make_mailer {
+	my ($folder) = @_;
+	make_path("$folder/mail", "$folder/bin");
+	chmod 01777, "$folder/mail";
+	write_file("$folder/bin/deliver", <<"EOF", 0755);
 #!/bin/sh
 umask 022
-f=\$(mktemp $dir/mail/new.XXXXXX) || exit 75
+f=\$(mktemp $folder/mail/new.XXXXXX) || exit 75
 { printf 'Envelope: <%s> <%s>\\n' "\$1" "\$2"; cat; } >"\$f" || exit 75
-mv "\$f" "$dir/mail/\$(date +%s%N).eml"
+mv "\$f" "$folder/mail/\$(date +%s%N).eml"
 EOF
+}
+
+# What it delivered, oldest first, whole, with a line "Envelope:" in front.
+sub mails_in {
+	my ($folder) = @_;
+	return map { Daemon::slurp($_) } sort glob "$folder/mail/*.eml";
+}
 
 # Users that can authenticate: user => password.
 sub add_users {
@@ -178,10 +189,9 @@ sub start {
 	my ($class, @snippets) = @_;
 	my %with = ref $snippets[0] eq 'HASH' ? %{ shift @snippets } : ();
 	my $self = bless { %with }, $class;
-	make_path("$dir/etc", "$dir/queue", "$dir/mail", "$dir/bin");
+	make_mailer($dir);
+	make_path("$dir/etc", "$dir/queue");
 	chmod 0700, "$dir/queue";
-	chmod 01777, "$dir/mail";
-	write_file("$dir/bin/deliver", $deliver, 0755);
 	write_file("$dir/etc/service.switch",
 	    "passwd\tfiles\nhosts\tfiles\naliases\tfiles\n");
 	write_file("$dir/etc/local-host-names",
@@ -217,15 +227,9 @@ sub run_sendmail {
 	return $out . $err;
 }
 
-# Delivered mails, oldest first, whole, with a line "Envelope:" in front;
-# forget() removes them.
+# Delivered mails, see mails_in(); forget() removes them.
 sub mails {
-	my @mails;
-	for my $path (sort glob "$dir/mail/*.eml") {
-		open my $f, '<', $path or die "$path: $!";
-		local $/;
-		push @mails, scalar <$f>;
-	}
+	my @mails = mails_in($dir);
 	return @mails;
 }
 

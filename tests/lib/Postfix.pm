@@ -82,15 +82,8 @@ sub start {
 	    "echo 'postfix:x:64101:' >>/etc/group; " .
 	    "getent group postdrop >/dev/null || " .
 	    "echo 'postdrop:x:64102:' >>/etc/group");
-	make_path(map { "$dir/$_" } qw(conf queue data mail bin));
-	chmod 01777, "$dir/mail";
-	Mta::write_file("$dir/bin/deliver", <<"EOF", 0755);
-#!/bin/sh
-umask 022
-f=\$(mktemp $dir/mail/new.XXXXXX) || exit 75
-{ printf 'Envelope: <%s> <%s>\\n' "\$1" "\$2"; cat; } >"\$f" || exit 75
-mv "\$f" "$dir/mail/\$(date +%s%N).eml"
-EOF
+	Mta::make_mailer($dir);
+	make_path(map { "$dir/$_" } qw(conf queue data));
 	Mta::write_file("$dir/conf/main.cf",
 	    join '', $main, map { "$_\n" } @lines);
 	Mta::write_file("$dir/conf/master.cf", $services .
@@ -107,22 +100,17 @@ EOF
 	return bless {}, $class;
 }
 
-sub log_text {
-	open my $f, '<', "$dir/log" or return '';
-	local $/;
-	return <$f> // '';
-}
+sub log_text { return Daemon::slurp("$dir/log") }
 
 # Delivered mails, once there are so many (or 10 seconds have gone).
 sub mails {
 	my ($self, $count) = @_;
-	my @files;
+	my @mails;
 	eventually {
-		@files = sort glob "$dir/mail/*.eml";
-		@files >= $count;
+		@mails = Mta::mails_in($dir);
+		@mails >= $count;
 	} 10;
-	return map { open my $f, '<', $_ or die "$_: $!"; local $/; <$f> }
-	    @files;
+	return @mails;
 }
 
 sub forget {

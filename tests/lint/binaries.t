@@ -5,9 +5,7 @@ use strict;
 use warnings;
 use Test::More;
 
-my $build = $ENV{BUILD} // '.';
-my @milters = grep { -d } qw(blackmilter graymilter spfmilter bccmilter
-    virusmilter);
+use Lint;
 
 my %libraries = map { $_ => 1 } qw(libmilter libdb libc libpthread libspf2
     libcares);

@@ -3,21 +3,11 @@
 # paths in it follow PREFIX; and nothing lands elsewhere.
 use strict;
 use warnings;
-use Cwd 'abs_path';
 use File::Find 'find';
 use File::Temp 'tempdir';
 use Test::More;
 
-my $build = abs_path($ENV{BUILD} // '.');
-my @milters = grep { -d } qw(blackmilter graymilter spfmilter bccmilter
-    virusmilter);
-
-sub content {
-	my ($path) = @_;
-	open my $in, '<', $path or return '';
-	local $/;
-	return scalar <$in>;
-}
+use Lint;
 
 # path => mode of all that is below a folder.
 sub tree {

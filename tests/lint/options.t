@@ -5,16 +5,7 @@ use strict;
 use warnings;
 use Test::More;
 
-my $build = $ENV{BUILD} // '.';
-my @milters = grep { -d } qw(blackmilter graymilter spfmilter bccmilter
-    virusmilter);
-
-sub content {
-	my ($path) = @_;
-	open my $in, '<', $path or return '';
-	local $/;
-	return scalar <$in>;
-}
+use Lint;
 
 # name => { value, default } as -help has them.
 sub options_of {

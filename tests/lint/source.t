@@ -5,8 +5,8 @@ use strict;
 use warnings;
 use Test::More;
 
-my @milters = grep { -d } qw(blackmilter graymilter spfmilter bccmilter
-    virusmilter);
+use Lint;
+
 my @product = glob '{' . join(',', 'common', @milters) . '}/*.[ch]';
 my @tests = glob 'tests/*/*.[ch]';
 
@@ -28,13 +28,6 @@ use constant {
 	FUNCTION_GOAL => 60, FUNCTION_LIMIT => 80,
 	COLUMNS => 80,
 };
-
-sub content {
-	my ($path) = @_;
-	open my $in, '<', $path or die "$path: $!\n";
-	local $/;
-	return scalar <$in>;
-}
 
 # C with comments and literals emptied, line for line.
 sub bare {

@@ -3,23 +3,13 @@
 # way it wants it.  And all scripts are good sh.
 use strict;
 use warnings;
-use Cwd 'abs_path';
 use File::Temp 'tempdir';
 use Test::More;
 
-my $build = abs_path($ENV{BUILD} // '.');
-my @milters = grep { -d } qw(blackmilter graymilter spfmilter bccmilter
-    virusmilter);
+use Lint;
 
 use constant THRESHOLD => 15;	# tenths of systemd's measure of exposure
 use constant STOP_SECONDS => 8;	# libmilter takes up to seven
-
-sub content {
-	my ($path) = @_;
-	open my $in, '<', $path or return '';
-	local $/;
-	return scalar <$in>;
-}
 
 sub installed {
 	my ($program) = @_;

@@ -6,8 +6,8 @@ use warnings;
 use File::Temp 'tempdir';
 use Test::More;
 
-my @milters = grep { -d } qw(blackmilter graymilter spfmilter bccmilter
-    virusmilter);
+use Lint;
+
 my @sources = (glob('{' . join(',', 'common', @milters) . '}/*.[ch]'),
     glob('tests/*/*.c'));
 my $object = tempdir(CLEANUP => 1) . '/object';
