@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "client.h"
+#include "clock.h"
 #include "commands.h"
 #include "daemon.h"
 #include "judge.h"
@@ -162,26 +163,15 @@ clear_message(struct session *s)
 	s->forged = 0;
 }
 
-static long
-microseconds_since(const struct timespec *begin)
-{
-	struct timespec end;
-
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	return (end.tv_sec - begin->tv_sec) * 1000000L +
-	    (end.tv_nsec - begin->tv_nsec) / 1000;
-}
-
 /* Judge and count.  True when this client is not simply let through. */
 static bool
 examine(struct session *s, const char *host)
 {
-	struct timespec begin;
+	const int64_t begin = clock_us();
 	struct verdict *v = &s->verdict;
 
-	clock_gettime(CLOCK_MONOTONIC, &begin);
 	judge(&court, &s->addr, host, (int64_t)time(NULL), v);
-	s->us = microseconds_since(&begin);
+	s->us = (long)(clock_us() - begin);
 	stats_count_by(&counters[SECONDS], (uint64_t)s->us);
 	stats_count(&counters[DECISIONS]);
 	if (!v->exempt) {

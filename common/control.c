@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control.h"
 #include "log.h"
 
@@ -383,26 +384,17 @@ control_close(void)
 	listener_path = NULL;
 }
 
-static long
-now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Wait until fd is ready; 0, or -1 with errno. */
 static int
 wait_for(int fd, short events, long deadline)
 {
 	struct pollfd p = { .fd = fd, .events = events };
-	long left = deadline - now_ms();
+	long left = deadline - clock_ms();
 	int n;
 
 	while ((n = poll(&p, 1, left > 0 ? (int)left : 0)) == -1 &&
 	    errno == EINTR)
-		left = deadline - now_ms();
+		left = deadline - clock_ms();
 	if (n == 0)
 		errno = ETIMEDOUT;
 	return n == 1 ? 0 : -1;
@@ -480,7 +472,7 @@ int
 control_ask(const char *path, const char *command, int deadline_ms,
     FILE *out, char error[CONTROL_ERROR_MAX])
 {
-	long deadline = now_ms() + deadline_ms;
+	long deadline = clock_ms() + deadline_ms;
 	int fd, result;
 
 	if (strchr(command, '\n') != NULL ||

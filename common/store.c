@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "stats.h"
 #include "store.h"
@@ -40,6 +41,7 @@ enum state {
 
 struct store {
 	struct store_conf conf;
+	const char *where;	/* for the log */
 	pthread_t thread;
 
 	pthread_mutex_t lock;	/* guards all up to panic */
@@ -68,8 +70,8 @@ fault(struct store *s, const char *doing, int error)
 
 	atomic_fetch_add(&s->errors, 1);
 	if (log_due(&limit))
-		log_error("store %s: %s: %s", s->conf.directory, doing,
-		    db_strerror(error));
+		log_error("store %s: %s: %s", s->where, doing,
+		    storefile_error(&s->file, error));
 }
 
 static void
@@ -82,15 +84,6 @@ rest(long ms)
 
 /* --- opening and closing */
 
-static long
-milliseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /*
  * Short memory, or a disk in trouble for a moment, looks to the engine like
  * files that are bad.  What stays bad for a while is.
@@ -98,12 +91,12 @@ milliseconds(void)
 static int
 open_file(struct store *s)
 {
-	long begin = milliseconds();
+	long begin = clock_ms();
 	int e;
 
 	while ((e = storefile_open(&s->file)) != 0 &&
 	    storefile_is_corrupt(e) &&
-	    milliseconds() - begin < OPEN_PATIENCE_MS)
+	    clock_ms() - begin < OPEN_PATIENCE_MS)
 		rest(OPEN_PAUSE_MS);
 	return e;
 }
@@ -161,7 +154,7 @@ repair(struct store *s)
 	open_all(s);
 	if (s->state == STATE_UP) {
 		atomic_fetch_add(&s->repairs, 1);
-		log_info("store %s is up again", s->conf.directory);
+		log_info("store %s is up again", s->where);
 	}
 }
 
@@ -567,6 +560,8 @@ store_check(const char *directory)
 {
 	struct stat st;
 
+	if (directory == NULL)
+		return 0;
 	if (stat(directory, &st) == 0 && !S_ISDIR(st.st_mode))
 		errno = ENOTDIR;
 	else if (access(directory, R_OK | W_OK | X_OK) == 0)
@@ -583,10 +578,11 @@ store_open(const struct store_conf *conf)
 	if (store_check(conf->directory) == -1)
 		return NULL;
 	if ((s = calloc(1, sizeof *s)) == NULL) {
-		log_error("store %s: out of memory", conf->directory);
+		log_error("store: out of memory");
 		return NULL;
 	}
 	s->conf = *conf;
+	s->where = conf->directory != NULL ? conf->directory : "in memory";
 	s->file.directory = conf->directory;
 	s->file.name = conf->name;
 	s->file.cache = conf->cache != 0 ? conf->cache : CACHE_DEFAULT;
@@ -596,7 +592,7 @@ store_open(const struct store_conf *conf)
 		goto fail;
 	open_all(s);
 	if (start_thread(s) != 0) {
-		log_error("store %s: no thread", conf->directory);
+		log_error("store %s: no thread", s->where);
 		storefile_close(&s->file, true);
 		storefile_unlock(&s->file);
 		goto fail;
@@ -634,9 +630,15 @@ void
 store_stats(FILE *out, void *store)
 {
 	struct store *s = store;
-	char path[STOREFILE_PATH_MAX];
-	struct stat st = { .st_size = 0 };
+	bool in_memory = s->conf.directory == NULL;
+	uint64_t bytes = 0;
 
+	/* A file can be looked at without its handles. */
+	if (!in_memory || enter(s) == STORE_OK) {
+		bytes = storefile_bytes(&s->file);
+		if (in_memory)
+			leave(s);
+	}
 	stats_value(out, "store_up", "Can the store be written now?", NULL,
 	    NULL, !atomic_load(&s->full) && atomic_load(&s->up));
 	stats_value(out, "store_updates_total", "Updates done.", NULL, NULL,
@@ -651,9 +653,6 @@ store_stats(FILE *out, void *store)
 	    atomic_load(&s->file.set_aside));
 	stats_value(out, "store_swept_total", "Records past their time.", NULL,
 	    NULL, atomic_load(&s->swept));
-	if (storefile_path(&s->file, s->conf.name, path) == 0 &&
-	    stat(path, &st) == -1)
-		st.st_size = 0;
-	stats_value(out, "store_bytes", "Size of the file.", NULL, NULL,
-	    (uint64_t)st.st_size);
+	stats_value(out, "store_bytes",
+	    "Size of the file, or of the pages in memory.", NULL, NULL, bytes);
 }
