@@ -1,0 +1,504 @@
+#include <ctype.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mailboxes.h"
+#include "addr.h"
+#include "listfile.h"
+#include "log.h"
+
+/*
+ * An entry is kept as its key: the local part, '@' and the domain, lower case
+ * and without quotes, and one of the two parts may be empty; or '.' and a
+ * domain.  A domain has no '@' in it, so no two entries share a key.
+ *
+ * The keys stand one behind the other, each after the number of its file and
+ * with a NUL at its end.  A hash table with open addressing holds where they
+ * begin: five bytes an entry, where a pointer and malloc(3) would take forty.
+ */
+#define BLANK		" \t\r"
+#define KEY_MAX		(MAILBOXES_LINE_MAX + 1 + MAILBOXES_DOMAIN_MAX)
+#define NOWHERE		LISTFILES_MAX	/* no number of a file */
+
+#define TEXT_MIN	4096	/* bytes at first */
+#define TEXT_MAX	UINT32_MAX
+#define GIVE_WAY	4096	/* entries; see ipset.c */
+
+_Static_assert(MAILBOXES_FILES_MAX == LISTFILES_MAX, "numbers of files");
+
+/* All that a search needs; built aside, then swapped. */
+struct loaded {
+	char *text;
+	size_t size, room;	/* of the text; its first byte is not used */
+	size_t entries;
+	uint32_t *slot;		/* where in the text; 0: free */
+	size_t slots;		/* a third more than entries */
+};
+
+struct mailboxes {
+	struct listfiles files;	/* the lock guards what is in use of them */
+	pthread_rwlock_t lock;	/* guards loaded */
+	struct loaded *loaded;
+};
+
+struct key {
+	char text[KEY_MAX + 1];
+	size_t size;
+};
+
+struct mailboxes *
+mailboxes_new(void)
+{
+	struct mailboxes *m = calloc(1, sizeof *m);
+
+	if (m != NULL)
+		pthread_rwlock_init(&m->lock, NULL);
+	return m;
+}
+
+int
+mailboxes_add_file(struct mailboxes *m, const char *path)
+{
+	for (int i = 0; i < m->files.count; i++)
+		if (strcmp(m->files.file[i].path, path) == 0)
+			return 0;
+	return listfiles_add(&m->files, path) == -1 ? -1 : 0;
+}
+
+void
+mailboxes_lenient(struct mailboxes *m)
+{
+	m->files.lenient = true;
+}
+
+/* --- keys */
+
+static void
+add_byte(struct key *k, char c)
+{
+	k->text[k->size++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* The local part, without quotes and backslashes.  False: it does not fit. */
+static bool
+add_local(struct key *k, const char *local, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (local[i] == '"')
+			continue;
+		if (k->size == MAILBOXES_LINE_MAX)
+			return false;
+		i += local[i] == '\\' && i + 1 < size;
+		add_byte(k, local[i]);
+	}
+	return true;
+}
+
+/* It fits: it is empty, or is_domain(). */
+static void
+add_domain(struct key *k, char mark, const char *domain, size_t size)
+{
+	add_byte(k, mark);
+	for (size_t i = 0; i < size; i++)
+		add_byte(k, domain[i]);
+	k->text[k->size] = '\0';
+}
+
+/*
+ * Letters, digits, '-' and '_', and UTF-8 (RFC 6531), with a dot between each
+ * two labels; or an address in brackets (RFC 5321 4.1.3).
+ */
+static bool
+is_domain(const char *text, size_t size)
+{
+	bool label = false, literal = size > 2 && text[0] == '[' &&
+	    text[size - 1] == ']';
+
+	if (size > MAILBOXES_DOMAIN_MAX)
+		return false;
+	for (size_t i = literal; i < size - literal; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '.' && !label && !literal)
+			return false;
+		label = c != '.';
+		if (label && !isalnum(c) && c < 0x80 && c != '-' &&
+		    c != '_' && !(literal && c == ':'))
+			return false;
+	}
+	return label;
+}
+
+/* --- lines */
+
+/* Where the local part ends: atoms and dots, or in quotes (RFC 5321 4.1.2). */
+static char *
+skip_local(char *p)
+{
+	if (*p == '"') {
+		for (p++; *p != '\0' && *p != '"'; p++)
+			p += p[0] == '\\' && p[1] != '\0';
+		return p + (*p == '"');
+	}
+	while (isalnum((unsigned char)*p) || (unsigned char)*p >= 0x80 ||
+	    (*p != '\0' && strchr(".!#$%&'*+-/=?^_`{|}~", *p) != NULL))
+		p++;
+	return p;
+}
+
+/* No top-level domain is a number (RFC 3696 2). */
+static bool
+ends_in_number(const char *domain, size_t size)
+{
+	size_t at = size;
+
+	while (at > 0 && isdigit((unsigned char)domain[at - 1]))
+		at--;
+	return at < size && (at == 0 || domain[at - 1] == '.');
+}
+
+/*
+ * Make the key of a line of size bytes, which is followed by a NUL.  Returns
+ * NULL, and the key is empty when the line says nothing; or why it is bad, a
+ * constant text.
+ */
+static const char *
+parse_line(struct key *k, char *line, size_t size)
+{
+	char *domain, *end, *behind;
+
+	k->size = 0;
+	if (size > MAILBOXES_LINE_MAX)
+		return "line too long";
+	if (memchr(line, '\0', size) != NULL)
+		return "NUL in the line";
+	line += strspn(line, BLANK);
+	if (*line == '\0' || *line == '#' || *line == ';')
+		return NULL;
+
+	domain = skip_local(line);
+	if (*domain == '@') {
+		add_local(k, line, (size_t)(domain - line));
+		if (k->size == 0 && domain > line)
+			return "nothing in the quotes";
+		domain++;
+	} else
+		domain = line + (*line == '.');
+	end = domain + strcspn(domain, BLANK);
+	behind = end + strspn(end, BLANK);
+	size = (size_t)(end - domain);
+	if (!is_domain(domain, size) && (size > 0 || k->size == 0))
+		return "not an address or domain";
+	if (ends_in_number(domain, size))
+		return "a number is no domain";
+	if (domain == line && memchr(domain, '.', size) == NULL)
+		return "neither a dot nor an @ in it";
+	if (*behind != '\0' && *behind != '#' && *behind != ';')
+		return "words behind the address";
+	add_domain(k, *line == '.' && domain == line + 1 ? '.' : '@', domain,
+	    size);
+	return NULL;
+}
+
+/* --- the table */
+
+/* FNV-1a; the last letters, felt least by its upper bits, mixed into them. */
+static uint32_t
+hash(const char *text, size_t size)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < size; i++)
+		h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
+	return (uint32_t)((h ^ h >> 32) * 0x9e3779b97f4a7c15u >> 32);
+}
+
+/* The slot of a key, or the free one it would have. */
+static uint32_t *
+find_slot(const struct loaded *n, const char *text, size_t size)
+{
+	size_t i = (size_t)((uint64_t)hash(text, size) * n->slots >> 32);
+
+	while (n->slot[i] != 0 && strcmp(n->text + n->slot[i] + 1, text) != 0)
+		i = i + 1 == n->slots ? 0 : i + 1;
+	return &n->slot[i];
+}
+
+/* The number of the first file that has it. */
+static int
+find_key(const void *loaded, const struct key *k)
+{
+	const struct loaded *n = loaded;
+	uint32_t at = *find_slot(n, k->text, k->size);
+
+	return at == 0 ? NOWHERE : n->text[at];
+}
+
+static void
+free_loaded(struct loaded *n)
+{
+	if (n == NULL)
+		return;
+	free(n->text);
+	free(n->slot);
+	free(n);
+}
+
+/* Why it cannot be kept, or NULL. */
+static const char *
+add_entry(struct loaded *n, int file, const struct key *k)
+{
+	size_t size = k->size + 2, room = n->room;
+	char *grown;
+
+	if (n->size > TEXT_MAX - size)
+		return "more than 4 GB of addresses";
+	if (size > room - n->size) {
+		room *= 2;
+		if ((grown = realloc(n->text, room)) == NULL)
+			return "out of memory";
+		n->text = grown;
+		n->room = room;
+	}
+	n->text[n->size] = (char)file;
+	memcpy(n->text + n->size + 1, k->text, k->size + 1);
+	n->size += size;
+	n->entries++;
+	return NULL;
+}
+
+/* For loading.  -1 when it must stop, after a line in the log. */
+static int
+load_line(struct listfile_reader *r, char *line, size_t size)
+{
+	struct key k;
+	const char *wrong = parse_line(&k, line, size);
+
+	if (wrong != NULL)
+		return listfile_bad(r, wrong);
+	if (k.size == 0)
+		return 0;
+	if ((wrong = add_entry(r->arg, r->number, &k)) != NULL) {
+		log_error("%s:%zu: %s", r->path, r->line, wrong);
+		return -1;
+	}
+	r->result.entries++;
+	return 0;
+}
+
+/* Of keys that are the same the first one has the slot.  -1: no memory. */
+static int
+build_table(struct loaded *n)
+{
+	char *text = realloc(n->text, n->size);
+	size_t size, count = 0;
+
+	if (text != NULL)
+		n->text = text;		/* what was too much is given back */
+	n->slots = n->entries + n->entries / 3 + 1;
+	if ((n->slot = calloc(n->slots, sizeof *n->slot)) == NULL)
+		return -1;
+	for (size_t at = 1; at < n->size; at += size + 2) {
+		uint32_t *slot;
+
+		if (++count % GIVE_WAY == 0)
+			sched_yield();
+		size = strlen(n->text + at + 1);
+		slot = find_slot(n, n->text + at + 1, size);
+		if (*slot == 0)
+			*slot = (uint32_t)at;
+	}
+	return 0;
+}
+
+static struct loaded *
+read_all(struct mailboxes *m)
+{
+	struct loaded *n = calloc(1, sizeof *n);
+
+	if (n == NULL || (n->text = malloc(TEXT_MIN)) == NULL)
+		goto no_memory;
+	n->room = TEXT_MIN;
+	n->size = 1;
+	if (listfiles_read(&m->files, load_line, n) == -1) {
+		free_loaded(n);
+		return NULL;
+	}
+	if (build_table(n) == 0)
+		return n;
+
+no_memory:
+	log_error("out of memory for lists");
+	free_loaded(n);
+	return NULL;
+}
+
+int
+mailboxes_load(struct mailboxes *m)
+{
+	struct loaded *n, *old;
+
+	if (m->files.count == 0)
+		return 0;
+	if ((n = read_all(m)) == NULL)
+		return -1;
+	pthread_rwlock_wrlock(&m->lock);
+	listfiles_use(&m->files);
+	old = m->loaded;
+	m->loaded = n;
+	pthread_rwlock_unlock(&m->lock);
+	free_loaded(old);
+	listfiles_log(&m->files, m->files.file[0].path, sizeof *n + n->size +
+	    n->slots * sizeof *n->slot);
+	return 0;
+}
+
+bool
+mailboxes_changed(struct mailboxes *m, int settle)
+{
+	return listfiles_changed(&m->files, settle);
+}
+
+/* --- searching */
+
+/* Where a key is looked for, and the first file it was found in so far. */
+struct search {
+	int (*find)(const void *arg, const struct key *);
+	const void *arg;
+	int first;
+};
+
+static void
+try_key(struct search *s, const char *local, size_t local_size, char mark,
+    const char *domain, size_t domain_size)
+{
+	struct key k;
+	int file;
+
+	k.size = local_size;
+	memcpy(k.text, local, local_size);
+	add_domain(&k, mark, domain, domain_size);
+	file = s->find(s->arg, &k);
+	if (file < s->first)
+		s->first = file;
+}
+
+/* By all keys that speak of the address; "@" is one, but no entry has it. */
+static int
+search(const char *path, int (*find)(const void *arg, const struct key *),
+    const void *arg)
+{
+	struct search s = { find, arg, NOWHERE };
+	struct addr_mailbox m;
+	struct key local = { .size = 0 };
+	size_t size, sizes[3] = { 0 };	/* the last: any local part */
+	const char *plus = NULL, *end;
+
+	addr_mailbox(&m, path);
+	size = m.domain_size;
+	size -= size > 0 && m.domain[size - 1] == '.';
+	size = is_domain(m.domain, size) ? size : 0;
+	end = m.domain + size;
+
+	if (add_local(&local, m.local, m.local_size))
+		sizes[0] = local.size;
+	if (local.size > 1)
+		plus = memchr(local.text + 1, '+', local.size - 1);
+	if (plus != NULL)
+		sizes[1] = (size_t)(plus - local.text);
+	for (int i = 0; i < 3; i++) {
+		try_key(&s, local.text, sizes[i], '@', m.domain, size);
+		try_key(&s, local.text, sizes[i], '@', "", 0);
+	}
+	for (const char *p = m.domain; p < end; p++)
+		if (p == m.domain || p[-1] == '.')
+			try_key(&s, "", 0, '.', p, (size_t)(end - p));
+	return s.first;
+}
+
+const char *
+mailboxes_find(struct mailboxes *m, const char *path)
+{
+	int file = NOWHERE;
+
+	pthread_rwlock_rdlock(&m->lock);
+	if (m->loaded != NULL && m->loaded->entries > 0)
+		file = search(path, find_key, m->loaded);
+	pthread_rwlock_unlock(&m->lock);
+	return file != NOWHERE ? m->files.file[file].path : NULL;
+}
+
+bool
+mailboxes_is_empty(struct mailboxes *m)
+{
+	bool empty;
+
+	pthread_rwlock_rdlock(&m->lock);
+	empty = m->loaded == NULL || m->loaded->entries == 0;
+	pthread_rwlock_unlock(&m->lock);
+	return empty;
+}
+
+/* The address that -why asks about. */
+struct explanation {
+	FILE *out;
+	const char *path;
+};
+
+/* Is it the key of the line?  As find_key(): 0 is found. */
+static int
+match_line(const void *line_key, const struct key *k)
+{
+	const struct key *entry = line_key;
+
+	return strcmp(entry->text, k->text) == 0 ? 0 : NOWHERE;
+}
+
+static int
+explain_line(struct listfile_reader *r, char *line, size_t size)
+{
+	const struct explanation *e = r->arg;
+	struct key k;
+
+	if (parse_line(&k, line, size) == NULL && k.size > 0 &&
+	    search(e->path, match_line, &k) == 0)
+		listfile_print(r, e->out);
+	return 0;
+}
+
+void
+mailboxes_explain(struct mailboxes *m, FILE *out, const char *path)
+{
+	struct explanation e = { out, path };
+
+	listfiles_reread(&m->files, explain_line, &e);
+}
+
+void
+mailboxes_stats(FILE *out, struct mailboxes *m, const char *entries_name,
+    const char *bad_lines_name)
+{
+	pthread_rwlock_rdlock(&m->lock);
+	if (entries_name != NULL)
+		listfiles_stats(out, &m->files, entries_name,
+		    "Entries in use of each list file.",
+		    offsetof(struct listfile_result, entries));
+	if (bad_lines_name != NULL)
+		listfiles_stats(out, &m->files, bad_lines_name,
+		    "Bad lines passed over.",
+		    offsetof(struct listfile_result, bad));
+	pthread_rwlock_unlock(&m->lock);
+}
+
+void
+mailboxes_free(struct mailboxes *m)
+{
+	if (m == NULL)
+		return;
+	free_loaded(m->loaded);
+	pthread_rwlock_destroy(&m->lock);
+	free(m);
+}
