@@ -26,11 +26,12 @@ DEFS    = -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
 LIBS    = -lmilter -ldb-5.3 -lpthread
 ALL_CFLAGS = $(WARN) $(DEFS) $(HARDEN) $(CFLAGS)
 
-MILTERS = blackmilter
-COMMON  = log options stats addr reply ipset ipline iplist client storefile \
-	  store control daemon
+MILTERS = blackmilter graymilter
+COMMON  = log clock options stats addr reply ipset ipline listfile iplist \
+	  mailboxes client storefile store control report daemon
 # The parts of a milter that are not its main file.
 blackmilter_PARTS = entry shortlist judge commands
+graymilter_PARTS  = sha256 tuple record hint greylist judge session commands
 
 COMMON_LIB = $(BUILD)/common/common.a
 PARTS_LIB  = $(foreach m,$(MILTERS),$(BUILD)/$(m)/parts.a)
@@ -59,7 +60,8 @@ $(foreach m,$(MILTERS),$(eval $(call milter_rules,$(m))))
 # --- tests
 
 TEST_DEFS = $(foreach m,$(MILTERS),-I$(m)) -Itests/unit
-UNIT    = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/t_*.c))
+UNIT    = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/t_*.c \
+	  tests/unit/*/t_*.c))
 FUZZ    = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS = $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%)
 DRIVERS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fault/*_driver.c)) \
@@ -70,8 +72,20 @@ $(BUILD)/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(TEST_DEFS) -MMD -MP -c -o $@ $<
 
-$(UNIT): %: %.o $(PARTS_LIB) $(COMMON_LIB)
+$(filter $(BUILD)/tests/unit/t_%,$(UNIT)): %: %.o $(COMMON_LIB)
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# Those of a milter's parts see that milter's headers and parts only.
+define unit_rules
+$(BUILD)/tests/unit/$(1)/%.o: tests/unit/$(1)/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) -I$(1) -Itests/unit -MMD -MP -c -o $$@ $$<
+
+$(filter $(BUILD)/tests/unit/$(1)/t_%,$(UNIT)): %: %.o \
+    $(BUILD)/$(1)/parts.a $(COMMON_LIB)
+	$$(CC) $$(CFLAGS) $$(LINK) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS)
+endef
+$(foreach m,$(MILTERS),$(eval $(call unit_rules,$(m))))
 
 $(REPLAYS): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o \
     $(BUILD)/tests/fuzz/replay.o $(PARTS_LIB) $(COMMON_LIB)
@@ -139,6 +153,9 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/man/man8 \
 	    $(DESTDIR)$(PREFIX)/share/milters \
 	    $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONF)/init.d
+	sed 's,/usr/local,$(PREFIX),g' common/milter.init \
+		>$(DESTDIR)$(PREFIX)/share/milters/milter.init
+	chmod 644 $(DESTDIR)$(PREFIX)/share/milters/milter.init
 	for m in $(MILTERS); do \
 	    install -m 755 $(BUILD)/$$m/$$m $(DESTDIR)$(PREFIX)/sbin && \
 	    install -m 644 $$m/$$m.8 $(DESTDIR)$(PREFIX)/share/man/man8 && \
@@ -156,11 +173,12 @@ clean:
 	find common $(MILTERS) tests \( -name '*.[oad]' -o -name '*.so' \) \
 	    -exec rm -f {} +
 	rm -f $(MILTERS:%=%/%) $(MILTERS:%=%/parts.a) \
-	    $(patsubst %.c,%,$(wildcard tests/unit/t_*.c tests/bench/*.c \
+	    $(patsubst %.c,%,$(wildcard tests/unit/t_*.c \
+	    tests/unit/*/t_*.c tests/bench/*.c \
 	    tests/fault/*_driver.c)) tests/fuzz/replay_* tests/fuzz/fuzzer_*
 
--include $(wildcard $(foreach d,common tests/unit tests/fuzz tests/fault \
-    tests/bench $(MILTERS),$(BUILD)/$(d)/*.d))
+-include $(wildcard $(foreach d,common tests/unit tests/unit/* tests/fuzz \
+    tests/fault tests/bench $(MILTERS),$(BUILD)/$(d)/*.d))
 
 .PHONY: all tests check check-asan check-tsan check-valgrind check-built fuzz \
     bench demo demo-stop deps print-flags install clean

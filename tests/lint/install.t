@@ -9,6 +9,9 @@ use Test::More;
 
 use Lint;
 
+my @present = grep { -e "$_/$_.c" } @milters;
+my $shared = 'share/milters/milter.init';
+
 # path => mode of all that is below a folder.
 sub tree {
 	my ($folder) = @_;
@@ -24,13 +27,13 @@ sub tree {
 
 sub files_for {
 	my ($prefix) = @_;
-	return map { (
+	return "$prefix/$shared" => '0644', map { (
 		"$prefix/sbin/$_" => '0755',
 		"$prefix/share/man/man8/$_.8" => '0644',
 		"$prefix/share/milters/$_.m4" => '0644',
 		"$prefix/lib/systemd/system/$_.service" => '0644',
 		"/etc/init.d/$_" => '0755',
-	) } @milters;
+	) } @present;
 }
 
 # The folders on the way to each file.
@@ -57,27 +60,54 @@ sub check_install {
 	%want = (%want, folders_for(keys %want));
 	is_deeply { tree($stage) }, \%want, "$what: files and modes";
 
-	for my $name (@milters) {
+	my %names = ("$prefix/$shared" => "$prefix/sbin/\$NAME");
+	for my $name (@present) {
 		my $program = "$stage$prefix/sbin/$name";
 		like `$program -version 2>&1`, qr/^$name \d/,
 		    "$what: $name runs";
-		for my $path ("$prefix/lib/systemd/system/$name.service",
-		    "/etc/init.d/$name") {
-			my $text = content("$stage$path");
-			like $text, qr{\Q$prefix\E/sbin/$name\b},
-			    "$path names the program in $prefix";
-		}
-		next if $prefix eq '/usr/local';
-		for my $path (grep { !m{/sbin/} && m{/$name\b} } keys %want) {
-			ok content("$stage$path") !~ m{/usr/local/},
-			    "$path names no other PREFIX";
-		}
+		$names{"$prefix/lib/systemd/system/$name.service"} =
+		    "$prefix/sbin/$name";
+		$names{"/etc/init.d/$name"} = "$prefix/$shared";
+	}
+	for my $path (sort keys %names) {
+		like content("$stage$path"), qr/\Q$names{$path}\E\b/,
+		    "$path names $names{$path}";
+	}
+	return if $prefix eq '/usr/local';
+	for my $path (grep { !m{/sbin/} } sort keys %want) {
+		next if -d "$stage$path";
+		ok content("$stage$path") !~ m{/usr/local/},
+		    "$path names no other PREFIX";
+	}
+	return;
+}
+
+# The scripts as they stand in a system find what they share; "nonsense" goes
+# no further than that.
+sub check_scripts {
+	my $root = tempdir(CLEANUP => 1);
+	my $said = `make install PREFIX=$root SYSCONF=$root/etc BUILD=$build \
+	    2>&1 </dev/null`;
+	ok $? == 0, 'in place: installs' or diag $said;
+	for my $name (@present) {
+		my $path = "$root/etc/init.d/$name";
+		like `$path nonsense 2>&1`, qr/^usage: \Q$path\E start\|/,
+		    "$name: its init script runs";
+		is $? >> 8, 2, "$name: with the status for usage";
+		rename "$root/$shared", "$root/away" or die "$shared: $!\n";
+		like `$path start 2>&1`, qr{^$name: .*\Q$root/$shared\E},
+		    "$name: says when the shared part is missing";
+		is $? >> 8, 5, "$name: and that it is not installed";
+		system "$path status >/dev/null 2>&1";
+		is $? >> 8, 4, "$name: and that it does not know more";
+		rename "$root/away", "$root/$shared" or die "$shared: $!\n";
 	}
 	return;
 }
 
 check_install('/usr', '022');
 check_install('/usr/local', '077');
+check_scripts();
 
 my $prefix = tempdir(CLEANUP => 1) . '/prefix';
 check_install($prefix, '022');

@@ -8,7 +8,7 @@ use Test::More;
 use Lint;
 
 my @product = glob '{' . join(',', 'common', @milters) . '}/*.[ch]';
-my @tests = glob 'tests/*/*.[ch]';
+my @tests = glob 'tests/{*,*/*}/*.[ch]';
 
 # The common parts, top to bottom, as the Makefile has them: each may include
 # those before it.

@@ -8,6 +8,8 @@ use Test::More;
 
 use Lint;
 
+my @present = grep { -e "$_/$_.c" } @milters;
+
 use constant THRESHOLD => 15;	# tenths of systemd's measure of exposure
 use constant STOP_SECONDS => 8;	# libmilter takes up to seven
 
@@ -54,6 +56,8 @@ sub check_unit {
 		'a folder for its socket' => qr/^RuntimeDirectory=$name$/m,
 	);
 	like $unit, $wanted{$_}, "$path: $_" for sort keys %wanted;
+	like $unit, qr/^StateDirectory=$name$/m, "$path: a folder for its store"
+	    if $unit =~ m{ -db /var/lib/$name\b};
 	my ($stop) = $unit =~ /^TimeoutStopSec=(\d+)$/m;
 	cmp_ok $stop // 0, '>=', STOP_SECONDS, "$path: time to stop";
 
@@ -70,7 +74,7 @@ sub check_unit {
 	}
 }
 
-# The header that insserv(8) reads, and the actions.
+# The header that insserv(8) reads, and the part that all share.
 sub check_init {
 	my ($name) = @_;
 	my $path = "$name/$name.init";
@@ -80,9 +84,16 @@ sub check_init {
 	like $header // '', qr/^# \Q$_\E:\s+\S/m, "$path: says $_"
 	    for qw(Required-Start Required-Stop Default-Start Default-Stop
 	    Short-Description);
-	like $text, qr/\b\Q$_\E\b.*\)/, "$path: can $_"
-	    for qw(start stop restart reload status);
-	like $text, qr{/usr/local/sbin/$name\b},
+	like $text, qr{/usr/local/share/milters/milter\.init\b},
+	    "$path: a path that installing can change";
+}
+
+sub check_shared {
+	my $path = 'common/milter.init';
+	my $text = content($path);
+	like $text, qr/^(?:.*\| )?\Q$_\E\b.*\)/m, "$path: can $_"
+	    for qw(start stop restart try-restart reload force-reload status);
+	like $text, qr{/usr/local/sbin/\$NAME\b},
 	    "$path: a path that installing can change";
 }
 
@@ -98,7 +109,8 @@ sub check_script {
 	}
 }
 
-for my $name (@milters) {
+check_shared();
+for my $name (@present) {
 	check_unit($name);
 	check_init($name);
 	like content("$name/$name.m4"),
@@ -106,8 +118,8 @@ for my $name (@milters) {
 	    "$name.m4: a filter for sendmail.mc";
 }
 my @scripts = grep { -f && content($_) =~ m{\A#!/bin/sh\b} }
-    glob('.ci/* tests/* tests/*/*'), map { "$_/$_.init" } @milters;
+    glob('.ci/* tests/* tests/*/*'), map { "$_/$_.init" } @present;
 cmp_ok scalar @scripts, '>', 4, 'scripts are there';
-check_script($_) for @scripts;
+check_script($_) for @scripts, 'common/milter.init';
 
 done_testing;

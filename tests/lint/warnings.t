@@ -9,7 +9,7 @@ use Test::More;
 use Lint;
 
 my @sources = (glob('{' . join(',', 'common', @milters) . '}/*.[ch]'),
-    glob('tests/*/*.c'));
+    glob('tests/{*,*/*}/*.c'));
 my $object = tempdir(CLEANUP => 1) . '/object';
 
 chomp(my $flags = `make -s print-flags`);
