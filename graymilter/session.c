@@ -1,0 +1,546 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client.h"
+#include "clock.h"
+#include "log.h"
+#include "reply.h"
+#include "session.h"
+#include "stats.h"
+
+#define HEADER		"X-Greylist"
+#define WAITING_MAX	100	/* recipients of a message that are remembered
+				 * until one of them passes */
+#define HOST_MAX	256	/* bytes of our own name */
+
+/* Of one message, those who were sent away or, to "<>", have no answer yet. */
+struct waiting {
+	char recipient[TUPLE_TEXT_MAX + 1];
+};
+
+/*
+ * One per connection, from gray_connect() to gray_close(), and only for those
+ * that are not accepted at once.
+ */
+struct session {
+	struct addr addr;
+	bool exempt;		/* only its friends are learned */
+
+	/* The message; see clear_message(). */
+	char sender[LOG_WORD_MAX];	/* for the log */
+	struct tuple tuple;
+	bool spared;		/* it is exempt, or its sender */
+	bool learns;		/* its recipients may write back */
+	bool bounces;		/* the null sender: the answer is at DATA */
+	bool passes;		/* a recipient did, and so do the others */
+	bool trapped;		/* a recipient was a trap: none passes */
+	int64_t held, would_wait;	/* seconds, for the header; or 0 */
+	struct waiting *waiting;
+	int waits;
+};
+
+static const struct session_conf *conf;
+static unsigned long steps;		/* the SMFIP_ bits we negotiate */
+
+#define VERDICT(by, verdict, word)					\
+	[by] = { "verdicts_total",					\
+	    "verdict=\"" verdict "\",by=\"" word "\"",			\
+	    "Verdicts on recipients, and on clients and senders that "	\
+	    "are exempt.", 0 }
+
+static struct stats_counter verdicts[JUDGE_BY_COUNT] = {
+	VERDICT(JUDGE_NOTHING, "pass", "nothing"),
+	VERDICT(JUDGE_WHITELIST, "pass", "whitelist"),
+	VERDICT(JUDGE_UNSUSPECTED, "pass", "unsuspected"),
+	VERDICT(JUDGE_SENDER, "pass", "sender"),
+	VERDICT(JUDGE_ROLE, "pass", "role"),
+	VERDICT(JUDGE_RECIPIENT, "pass", "recipient"),
+	VERDICT(JUDGE_DELAYED, "pass", "delayed"),
+	VERDICT(JUDGE_KNOWN, "pass", "known"),
+	VERDICT(JUDGE_CARRIED, "pass", "carried"),
+	VERDICT(JUDGE_FRIEND, "pass", "friend"),
+	VERDICT(JUDGE_AUTOWHITE, "pass", "autowhite"),
+	VERDICT(JUDGE_NEW, "tempfail", "new"),
+	VERDICT(JUDGE_EARLY, "tempfail", "early"),
+	VERDICT(JUDGE_TRAP, "tempfail", "trap"),
+	VERDICT(JUDGE_ERROR, "error", "error"),
+};
+
+static struct stats_counter counters[] = {
+	{ "connections_total", NULL, "Clients seen.", 0 },
+	{ "sessions", NULL,
+	    "Connections open that were not accepted at once.", 0 },
+	{ "decision_seconds_sum", NULL, "Time taken to judge recipients.", 0 },
+	{ "decision_seconds_count", NULL, NULL, 0 },
+	{ "held_seconds_sum", NULL, "Time that delayed mail was held up.", 0 },
+	{ "held_seconds_count", NULL, NULL, 0 },
+	{ "errors_total", NULL,
+	    "Recipients that could not be judged; see -onerror.", 0 },
+	{ "friends_learned_total", NULL,
+	    "Recipients of authenticated users that may write back.", 0 },
+};
+enum { CONNECTIONS, SESSIONS, SECONDS, DECISIONS, HELD, HELD_COUNT, ERRORS,
+    LEARNED };
+
+static sfsistat
+go_on(unsigned long no_reply)
+{
+	return steps & no_reply ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+/*
+ * Our own trouble; the direction is the administrator's choice.  The code is
+ * 421 at connect, where every other 4xx becomes a refusal for good.
+ */
+static sfsistat
+fail(SMFICTX *ctx, const char *code, const char *trouble)
+{
+	static struct log_limit limit;
+
+	stats_count(&counters[ERRORS]);
+	if (log_due(&limit))
+		log_error("%s, so mail is %s", trouble,
+		    conf->onerror == SESSION_ACCEPT_ON_ERROR ? "let through" :
+		    "asked to come back");
+	return conf->onerror == SESSION_ACCEPT_ON_ERROR ? SMFIS_ACCEPT :
+	    reply_tempfail(ctx, code, "4.3.0", trouble);
+}
+
+/*
+ * Count a verdict, and log it unless nothing was done that was not done for
+ * the same mail before.
+ */
+static void
+note(SMFICTX *ctx, const struct session *s, const struct verdict *v,
+    const char *recipient, int64_t us)
+{
+	char client[ADDR_TEXT_MAX], to[LOG_WORD_MAX], qid[LOG_WORD_MAX];
+	const char *id = smfi_getsymval(ctx, (char *)"i");
+	const char *verdict = !judge_waits(v->by) ? "pass" :
+	    conf->action == SESSION_TEMPFAIL ? "tempfail" :
+	    conf->action == SESSION_MARK ? "mark" : "none";
+	char seconds[40] = "";
+
+	stats_count(&verdicts[v->by]);
+	if (!judge_waits(v->by) && v->by != JUDGE_DELAYED &&
+	    v->by != JUDGE_FRIEND && !log_is_verbose())
+		return;
+	if (v->seconds != 0)
+		snprintf(seconds, sizeof seconds, " %s=%" PRId64,
+		    v->by == JUDGE_DELAYED ? "held" : "left", v->seconds);
+	log_info("verdict=%s by=%s%s%s client=%s from=%s to=%s%s qid=%s "
+	    "us=%" PRId64, verdict, judge_word(v->by),
+	    v->list != NULL ? " list=" : "", v->list != NULL ? v->list : "",
+	    addr_print(&s->addr, client), s->sender, log_word(to, recipient),
+	    seconds, id != NULL ? log_word(qid, id) : "NOQUEUE", us);
+}
+
+/* A client or a sender that is not judged. */
+static void
+note_exempt(const struct addr *addr, const struct verdict *v)
+{
+	char client[ADDR_TEXT_MAX];
+
+	stats_count(&verdicts[v->by]);
+	if (log_is_verbose())
+		log_info("verdict=pass by=%s client=%s", judge_word(v->by),
+		    addr_print(addr, client));
+}
+
+static void
+clear_message(struct session *s)
+{
+	free(s->waiting);
+	s->waiting = NULL;
+	s->waits = 0;
+	s->sender[0] = '\0';
+	s->spared = s->learns = s->bounces = s->passes = s->trapped = false;
+	s->held = s->would_wait = 0;
+}
+
+/*
+ * One that cannot be remembered, for there are too many or there is no memory,
+ * is judged by itself when it comes back.  false: it is not remembered.
+ */
+static bool
+add_waiting(struct session *s)
+{
+	if (s->waiting == NULL)
+		s->waiting = malloc(WAITING_MAX * sizeof *s->waiting);
+	if (s->waiting == NULL || s->waits == WAITING_MAX)
+		return false;
+	memcpy(s->waiting[s->waits++].recipient, s->tuple.recipient,
+	    sizeof s->tuple.recipient);
+	return true;
+}
+
+static sfsistat
+gray_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *sa)
+{
+	struct session *s, first = { .exempt = false };
+	struct verdict v = { .by = JUDGE_NOTHING };
+	enum client_exempt exempt = client_connect(&first.addr, sa);
+
+	stats_count(&counters[CONNECTIONS]);
+	client_count(exempt);
+	if (exempt == CLIENT_JUDGED) {
+		judge_client(conf->judge, &first.addr, client_host(ctx, host), &v);
+		if (v.by == JUDGE_WHITELIST)
+			client_count(CLIENT_WHITELISTED);
+		if (v.by != JUDGE_NOTHING)
+			note_exempt(&first.addr, &v);
+	}
+	first.exempt = exempt != CLIENT_JUDGED || v.by != JUDGE_NOTHING;
+	if (first.exempt && (exempt == CLIENT_LOCAL || !conf->learn))
+		return SMFIS_ACCEPT;
+	if ((s = malloc(sizeof *s)) == NULL)
+		return fail(ctx, "421", "out of memory");
+	*s = first;
+	smfi_setpriv(ctx, s);
+	stats_count(&counters[SESSIONS]);
+	return SMFIS_CONTINUE;
+}
+
+/* Is there any reason not to judge this message? */
+static bool
+is_spared(SMFICTX *ctx, struct session *s, const char *path)
+{
+	enum client_exempt exempt = conf->scanauth && !conf->learn ?
+	    CLIENT_JUDGED : client_mail(ctx);
+	struct verdict v;
+
+	s->learns = conf->learn && exempt == CLIENT_AUTHENTICATED;
+	if (s->exempt)
+		return true;
+	if (exempt != CLIENT_JUDGED && !conf->scanauth) {
+		client_count(exempt);
+		return true;
+	}
+	judge_sender(conf->judge, path, &v);
+	if (v.by == JUDGE_NOTHING)
+		return false;
+	note_exempt(&s->addr, &v);
+	return true;
+}
+
+static sfsistat
+gray_envfrom(SMFICTX *ctx, char **argv)
+{
+	struct session *s = smfi_getpriv(ctx);
+
+	if (s == NULL)
+		return go_on(SMFIP_NR_MAIL);
+	clear_message(s);
+	log_word(s->sender, argv[0]);
+	s->spared = is_spared(ctx, s, argv[0]);
+	judge_set_tuple(conf->judge, &s->tuple, &s->addr, argv[0],
+	    clock_us() / 1000000);
+	s->bounces = s->tuple.sender[0] == '\0';
+	return go_on(SMFIP_NR_MAIL);
+}
+
+/* Our user writes to somebody, who may write back. */
+static void
+learn(struct session *s, const char *path)
+{
+	struct tuple friend = { .client = "" };
+
+	if (s->bounces)
+		return;
+	tuple_set_sender(&friend, path);
+	memcpy(friend.recipient, s->tuple.sender, sizeof friend.recipient);
+	if (greylist_befriend(conf->judge->greylist, &friend, (int64_t)time(NULL)) ==
+	    0)
+		stats_count(&counters[LEARNED]);
+}
+
+/* The client gave itself away; blackmilter shall know, if there is one. */
+static void
+spring_trap(struct session *s)
+{
+	s->trapped = true;
+	if (conf->report != NULL)
+		report_send(conf->report, &s->addr, conf->report_seconds,
+		    "mailed a trap");
+}
+
+/* From now on they are known as if each had been let through itself. */
+static int
+carry_waiting(struct session *s)
+{
+	int result = 0;
+
+	for (int i = 0; i < s->waits; i++) {
+		memcpy(s->tuple.recipient, s->waiting[i].recipient,
+		    sizeof s->tuple.recipient);
+		if (greylist_carry(conf->judge->greylist, &s->tuple,
+		    (int64_t)time(NULL)) == -1)
+			result = -1;
+	}
+	s->waits = 0;
+	return result;
+}
+
+/* Ask the greylist about the recipient that is in the tuple. */
+static void
+judge_one(SMFICTX *ctx, struct session *s, const char *recipient,
+    struct verdict *v)
+{
+	int64_t begin = clock_us(), us;
+
+	if (s->trapped) {
+		v->by = JUDGE_TRAP;
+		v->seconds = conf->judge->conf.rules.delay;
+	} else if (s->passes) {
+		v->by = greylist_carry(conf->judge->greylist, &s->tuple,
+		    (int64_t)time(NULL)) == -1 ? JUDGE_ERROR : JUDGE_CARRIED;
+	} else
+		judge_tuple(conf->judge, &s->tuple, (int64_t)time(NULL), true, v);
+	us = clock_us() - begin;
+	stats_count_by(&counters[SECONDS], (uint64_t)us);
+	stats_count(&counters[DECISIONS]);
+	note(ctx, s, v, recipient, us);
+	if (v->by == JUDGE_DELAYED) {
+		stats_count_by(&counters[HELD],
+		    (uint64_t)v->seconds * 1000000);
+		stats_count(&counters[HELD_COUNT]);
+		if (v->seconds > s->held)
+			s->held = v->seconds;
+	}
+}
+
+static sfsistat
+refuse(SMFICTX *ctx, const struct session *s, const struct verdict *v)
+{
+	char client[ADDR_TEXT_MAX], when[60] = "please come back later";
+	char expanded[REPLY_TEXT_MAX];
+	const char *qid = smfi_getsymval(ctx, (char *)"i");
+
+	if (!conf->quiet)
+		snprintf(when, sizeof when, "please come back in %" PRId64
+		    " seconds", v->seconds);
+	reply_expand(expanded, sizeof expanded, conf->message != NULL ?
+	    conf->message : "Greylisted, %l", &(struct reply_words){
+	    .client = addr_print(&s->addr, client),
+	    .list = when,
+	    .queue_id = qid != NULL ? qid : "NOQUEUE" });
+	return reply_tempfail(ctx, "451", "4.7.1", expanded);
+}
+
+/* Is there nothing more to do for this message, whoever else it is for? */
+static bool
+may_go(const struct session *s, const struct verdict *v)
+{
+	return v->by == JUDGE_AUTOWHITE && s->held == 0 &&
+	    mailboxes_is_empty(conf->judge->traps);
+}
+
+/* A verdict is there: pass, or be sent away in the way that was chosen. */
+static sfsistat
+act(SMFICTX *ctx, struct session *s, const struct verdict *v)
+{
+	if (v->by == JUDGE_ERROR)
+		return fail(ctx, "451", "the greylist cannot be used");
+	if (!judge_waits(v->by)) {
+		s->passes = true;
+		if (carry_waiting(s) == -1)
+			return fail(ctx, "451", "the greylist cannot be used");
+		s->would_wait = 0;
+		return may_go(s, v) ? SMFIS_ACCEPT : SMFIS_CONTINUE;
+	}
+	if (v->by != JUDGE_TRAP)
+		add_waiting(s);
+	if (conf->action == SESSION_TEMPFAIL)
+		return refuse(ctx, s, v);
+	if (conf->action == SESSION_MARK && v->seconds > s->would_wait)
+		s->would_wait = v->seconds;
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat
+gray_envrcpt(SMFICTX *ctx, char **argv)
+{
+	struct session *s = smfi_getpriv(ctx);
+	struct verdict v = { .by = JUDGE_NOTHING };
+
+	if (s == NULL)
+		return SMFIS_ACCEPT;
+	if (s->learns)
+		learn(s, argv[0]);
+	if (s->spared)
+		return s->learns ? SMFIS_CONTINUE : SMFIS_ACCEPT;
+	judge_recipient(conf->judge, argv[0], &v);
+	if (v.by != JUDGE_NOTHING) {
+		note(ctx, s, &v, argv[0], 0);
+		if (v.by != JUDGE_TRAP)
+			return SMFIS_CONTINUE;
+		spring_trap(s);
+		return s->bounces ? SMFIS_CONTINUE : act(ctx, s, &v);
+	}
+	tuple_set_recipient(&s->tuple, argv[0]);
+	if (s->bounces) {
+		/* More than are remembered follow the first ones. */
+		if (!add_waiting(s) && s->waits == 0)
+			return fail(ctx, "451", "out of memory");
+		return SMFIS_CONTINUE;
+	}
+	judge_one(ctx, s, argv[0], &v);
+	return act(ctx, s, &v);
+}
+
+/*
+ * The null sender is asked to come back here and not at RCPT, where a server
+ * that only wants to know whether an address exists would take it for a no.
+ */
+static sfsistat
+judge_bounce(SMFICTX *ctx, struct session *s)
+{
+	struct verdict v = { .by = JUDGE_NOTHING }, wait = v;
+	const int count = s->waits;
+
+	for (int i = 0; i < count && !s->passes; i++) {
+		memcpy(s->tuple.recipient, s->waiting[i].recipient,
+		    sizeof s->tuple.recipient);
+		judge_one(ctx, s, s->tuple.recipient, &v);
+		if (v.by == JUDGE_ERROR || !judge_waits(v.by))
+			return act(ctx, s, &v);
+		if (v.seconds > wait.seconds)
+			wait = v;
+	}
+	if (s->trapped && wait.by == JUDGE_NOTHING) {
+		wait.by = JUDGE_TRAP;
+		wait.seconds = conf->judge->conf.rules.delay;
+	}
+	return judge_waits(wait.by) ? act(ctx, s, &wait) : SMFIS_CONTINUE;
+}
+
+static sfsistat
+gray_data(SMFICTX *ctx)
+{
+	struct session *s = smfi_getpriv(ctx);
+	sfsistat answer = SMFIS_CONTINUE;
+
+	if (s == NULL)
+		return SMFIS_ACCEPT;
+	if (s->bounces && !s->spared)
+		answer = judge_bounce(ctx, s);
+	if (answer == SMFIS_CONTINUE && s->held == 0 && s->would_wait == 0) {
+		clear_message(s);
+		return SMFIS_ACCEPT;
+	}
+	return answer;
+}
+
+/* RFC 5322 3.3 */
+static void
+print_date(char *out, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (localtime_r(&now, &tm) == NULL ||
+	    strftime(out, size, "%a, %d %b %Y %H:%M:%S %z", &tm) == 0)
+		out[0] = '\0';
+}
+
+static sfsistat
+gray_eom(SMFICTX *ctx)
+{
+	struct session *s = smfi_getpriv(ctx);
+	const char *j = smfi_getsymval(ctx, (char *)"j");
+	char host[HOST_MAX], date[60], text[HOST_MAX + 140];
+
+	if (s == NULL || (s->held == 0 && s->would_wait == 0))
+		return SMFIS_CONTINUE;
+	reply_clean(host, sizeof host, j != NULL ? j : "localhost", 0);
+	print_date(date, sizeof date);
+	snprintf(text, sizeof text, "%s %" PRId64
+	    " seconds by graymilter at %s; %s", s->held > 0 ? "delayed" :
+	    "would be delayed", s->held > 0 ? s->held : s->would_wait, host,
+	    date);
+	clear_message(s);
+	if (smfi_insheader(ctx, 0, (char *)HEADER, text) != MI_SUCCESS)
+		return fail(ctx, "451", "the MTA takes no header");
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat
+gray_abort(SMFICTX *ctx)
+{
+	struct session *s = smfi_getpriv(ctx);
+
+	if (s != NULL)
+		clear_message(s);
+	return SMFIS_CONTINUE;
+}
+
+/* libmilter calls this even when gray_connect() never ran. */
+static sfsistat
+gray_close(SMFICTX *ctx)
+{
+	struct session *s = smfi_getpriv(ctx);
+
+	if (s != NULL) {
+		smfi_setpriv(ctx, NULL);
+		stats_count_by(&counters[SESSIONS], (uint64_t)-1);
+		clear_message(s);
+		free(s);
+	}
+	return SMFIS_CONTINUE;
+}
+
+/* Of what the MTA can do, ask for what the options need and no more. */
+static sfsistat
+gray_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
+    unsigned long f2, unsigned long f3, unsigned long *pf0,
+    unsigned long *pf1, unsigned long *pf2, unsigned long *pf3)
+{
+	static struct log_limit limit;
+
+	(void)f2;
+	(void)f3;
+	if (!(f0 & SMFIF_ADDHDRS) && log_due(&limit))
+		log_error("the MTA takes no header");
+	smfi_setsymlist(ctx, SMFIM_CONNECT, iplist_has_domains(conf->judge->clients) ?
+	    (char *)"j " CLIENT_MACROS_CONNECT : (char *)"j");
+	smfi_setsymlist(ctx, SMFIM_HELO, (char *)"");
+	smfi_setsymlist(ctx, SMFIM_ENVFROM, conf->scanauth && !conf->learn ?
+	    (char *)"i" : (char *)"i " CLIENT_MACROS_MAIL);
+	smfi_setsymlist(ctx, SMFIM_ENVRCPT, (char *)"i");
+	smfi_setsymlist(ctx, SMFIM_DATA, (char *)"i");
+	smfi_setsymlist(ctx, SMFIM_EOH, (char *)"");
+	smfi_setsymlist(ctx, SMFIM_EOM, (char *)"");
+	*pf0 = f0 & SMFIF_ADDHDRS;
+	*pf1 = f1 & steps;
+	*pf2 = 0;
+	*pf3 = 0;
+	return SMFIS_CONTINUE;
+}
+
+static char name[] = "graymilter";
+
+struct smfiDesc session_filter = {
+	.xxfi_name = name,
+	.xxfi_version = SMFI_VERSION,
+	.xxfi_flags = SMFIF_ADDHDRS,
+	.xxfi_connect = gray_connect,
+	.xxfi_envfrom = gray_envfrom,
+	.xxfi_envrcpt = gray_envrcpt,
+	.xxfi_data = gray_data,
+	.xxfi_eom = gray_eom,
+	.xxfi_abort = gray_abort,
+	.xxfi_close = gray_close,
+	.xxfi_negotiate = gray_negotiate,
+};
+
+void
+session_open(const struct session_conf *c)
+{
+	conf = c;
+	steps = SMFIP_NOHELO | SMFIP_NR_MAIL | SMFIP_NOHDRS | SMFIP_NOEOH |
+	    SMFIP_NOBODY | SMFIP_NOUNKNOWN;
+	stats_add(counters, sizeof counters / sizeof counters[0]);
+	stats_add(verdicts + 1, JUDGE_BY_COUNT - 1);
+}
