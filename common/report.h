@@ -16,7 +16,7 @@
 #define REPORT_TRIES		2
 #define REPORT_DEADLINE_MS	2000	/* for an answer */
 #define REPORT_RETRY_SECONDS	5	/* between two tries */
-#define REPORT_REASON_MAX	80	/* bytes, NUL included; the rest is cut */
+#define REPORT_REASON_MAX	80	/* bytes with NUL; the rest is cut */
 
 struct report;
 

@@ -17,6 +17,15 @@ struct subject {
 	struct tuple tuple;	/* its client; or sender and recipient */
 };
 
+/* Of two labels at least, and no address with a slip in it. */
+static bool
+is_domain(const char *text)
+{
+	const char *dot = strrchr(text, '.');
+
+	return dot != NULL && dot[strspn(dot, ".0123456789")] != '\0';
+}
+
 static int
 parse_subject(struct control_answer *answer, const struct judge *j,
     struct subject *s, const char *text)
@@ -34,8 +43,7 @@ parse_subject(struct control_answer *answer, const struct judge *j,
 		tuple_set_network(&s->tuple, &addr, j->prefix4, j->prefix6);
 		return 0;
 	}
-	if (strchr(text, '.') != NULL &&
-	    tuple_set_domain(&s->tuple, text) == 0)
+	if (is_domain(text) && tuple_set_domain(&s->tuple, text) == 0)
 		return 0;
 	return control_error(answer,
 	    "neither an IP address, a mail address nor a domain: %.60s", text);
@@ -192,7 +200,8 @@ command_load(struct control_answer *answer, int argc, char **argv, void *arg)
 	(void)argc;
 	if (kind == -1)
 		return control_error(answer, "%s", wrong);
-	if (greylist_merge(j->greylist, (enum tuple_kind)kind, &t, &r) == -1)
+	if (greylist_merge(j->greylist, (enum tuple_kind)kind, &t, &r,
+	    (int64_t)time(NULL)) == -1)
 		return down(answer);
 	return 0;
 }

@@ -83,6 +83,7 @@ options(void *arg)
 		    "%%i, %%l, %%q and %%%% do", bad);
 		return -1;
 	}
+	session.traps = conf.traps.count;
 	court.conf.kind = (enum tuple_kind)conf.kind;
 	court.conf.cache = (size_t)conf.cache << 20;
 	return judge_open(&court) == -1 ||
@@ -133,8 +134,10 @@ start(void *arg)
 	if ((court.greylist = greylist_open(&court.conf)) == NULL)
 		return -1;
 	if (conf.report != NULL &&
-	    (session.report = report_new(conf.report)) == NULL)
+	    (session.report = report_new(conf.report)) == NULL) {
+		greylist_close(court.greylist);
 		return -1;
+	}
 	session_open(&session);
 	judge_add_stats(&court);
 	return 0;
@@ -162,23 +165,24 @@ why(void *arg, int argc, char **argv)
 	return EX_USAGE;
 }
 
+static struct daemon d = {
+	.name = "graymilter",
+	.filter = &session_filter,
+	.commands = commands,
+	.arg = &court,
+	.options = options,
+	.load = load,
+	.changed = changed,
+	.check = check,
+	.why = why,
+	.start = start,
+	.stop = stop,
+	.socketmode = DAEMON_SOCKETMODE,
+};
+
 int
 main(int argc, char *argv[])
 {
-	static struct daemon d = {
-		.name = "graymilter",
-		.filter = &session_filter,
-		.commands = commands,
-		.arg = &court,
-		.options = options,
-		.load = load,
-		.changed = changed,
-		.check = check,
-		.why = why,
-		.start = start,
-		.stop = stop,
-		.socketmode = DAEMON_SOCKETMODE,
-	};
 	struct record_rules *rules = &court.conf.rules;
 	const struct options_row table[] = {
 		{ "db", 0, OPTIONS_STRING, &court.conf.directory, 0, 0,
@@ -205,7 +209,8 @@ main(int argc, char *argv[])
 		    1, 1000000,
 		    "n", "tuples of a network that wait at a time" },
 		{ "whitelist", 'w', OPTIONS_LIST, &conf.whitelists, 0, 0,
-		    "file", "never delay the clients in this list; repeatable" },
+		    "file",
+		    "never delay the clients in this list; repeatable" },
 		{ "suspects", 0, OPTIONS_LIST, &conf.suspects, 0, 0,
 		    "file",
 		    "delay only the clients in this list; repeatable" },
@@ -227,10 +232,10 @@ main(int argc, char *argv[])
 		    "pass over bad lines in lists" },
 		{ "action", 0, OPTIONS_CHOICE, &session.action, 0, 0,
 		    "tempfail|mark|none", "what is done with a stranger" },
-		{ "markonly", 0, OPTIONS_SET, &session.action, SESSION_MARK, 0, NULL,
-		    "the same as -action mark" },
-		{ "dryrun", 0, OPTIONS_SET, &session.action, SESSION_NONE, 0, NULL,
-		    "the same as -action none: log only" },
+		{ "markonly", 0, OPTIONS_SET, &session.action, SESSION_MARK, 0,
+		    NULL, "the same as -action mark" },
+		{ "dryrun", 0, OPTIONS_SET, &session.action, SESSION_NONE, 0,
+		    NULL, "the same as -action none: log only" },
 		{ "rejectmessage", 0, OPTIONS_STRING, &session.message, 0, 0,
 		    "text", "what a stranger is told; "
 		    "%i client, %l when to come back, %q queue id" },

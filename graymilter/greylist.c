@@ -123,8 +123,9 @@ struct change {
 
 	/* What apply() is told, and what it says. */
 	bool may_begin;		/* the network may have another that waits */
-	uint32_t settled;
-	const struct record *other;
+	int64_t settled;
+	const struct record *other;	/* of this kind */
+	enum tuple_kind kind;
 	enum record_verdict verdict;
 	bool whole_network;	/* it was a record of all its mail */
 	int64_t seconds;
@@ -191,23 +192,24 @@ apply_begin(struct change *c)
 static bool
 apply_befriend(struct change *c)
 {
-	if (c->record.first == 0)
-		c->record.first = c->now;
-	c->record.last = c->now;
+	record_pass(&c->record, c->rules, c->now);
 	return true;
 }
 
 static bool
 apply_whiten(struct change *c)
 {
-	c->record.last = c->now;
-	c->record.count = UINT32_MAX;
+	record_whiten(&c->record, c->now);
 	return true;
 }
 
 static bool
 apply_merge(struct change *c)
 {
+	if (record_is_past(c->kind, c->other, c->rules, c->now))
+		return false;
+	if (record_is_past(c->kind, &c->record, c->rules, c->now))
+		memset(&c->record, 0, sizeof c->record);
 	record_merge(&c->record, c->other);
 	return true;
 }
@@ -218,7 +220,7 @@ apply_merge(struct change *c)
  */
 static int
 count_pass(struct greylist *g, const struct tuple *t,
-    const struct record *network, int64_t now, uint32_t settled)
+    const struct record *network, int64_t now, int64_t settled)
 {
 	struct change c = { .apply = apply_count, .now = now,
 	    .settled = settled };
@@ -248,12 +250,20 @@ is_friend(struct greylist *g, const struct tuple *t, int64_t now, bool *yes)
 	return result == STORE_DOWN ? -1 : 0;
 }
 
-/* A friend's use of it keeps the friendship. */
+/*
+ * The tuple of a friend is known from now on, and his use of it keeps the
+ * friendship.
+ */
 static int
-pass_friend(struct greylist *g, const struct tuple *t, int64_t now)
+pass_friend(struct greylist *g, const struct tuple *t,
+    const struct change *tried)
 {
-	return greylist_carry(g, t, now) == -1 ? -1 :
-	    greylist_befriend(g, t, now);
+	struct change pass = { .apply = apply_pass, .now = tried->now };
+	int done = tried->verdict == RECORD_EARLY ?
+	    greylist_carry(g, t, tried->now) :
+	    update(g, g->conf->kind, t, &pass);
+
+	return done == -1 ? -1 : greylist_befriend(g, t, tried->now);
 }
 
 /* What the record of a tuple says, without a change. */
@@ -301,12 +311,12 @@ settle(struct greylist *g, const struct tuple *t, const struct change *c,
 		    update(g, TUPLE_NETWORK, t, &begin);
 	case GREYLIST_DELAYED:
 		return count_pass(g, t, network, c->now,
-		    c->whole_network ? 0 : 1);
+		    c->whole_network ? 0 : c->record.first);
 	case GREYLIST_KNOWN:
 	case GREYLIST_AUTOWHITE:
 		return count_pass(g, t, network, c->now, 0);
 	case GREYLIST_FRIEND:
-		return pass_friend(g, t, c->now);
+		return pass_friend(g, t, c);
 	default:
 		return 0;
 	}
@@ -368,11 +378,11 @@ int
 greylist_carry(struct greylist *g, const struct tuple *t, int64_t now)
 {
 	struct change pass = { .apply = apply_pass, .now = now };
-	struct change count = { .apply = apply_count, .now = now,
-	    .settled = 1 };
+	struct change count = { .apply = apply_count, .now = now };
 
 	if (update(g, g->conf->kind, t, &pass) == -1)
 		return -1;
+	count.settled = pass.record.first;
 	return pass.waited ? update(g, TUPLE_NETWORK, t, &count) : 0;
 }
 
@@ -394,9 +404,10 @@ greylist_whiten(struct greylist *g, const struct tuple *t, int64_t now)
 
 int
 greylist_merge(struct greylist *g, enum tuple_kind kind, const struct tuple *t,
-    const struct record *r)
+    const struct record *r, int64_t now)
 {
-	struct change c = { .apply = apply_merge, .other = r };
+	struct change c = { .apply = apply_merge, .other = r, .kind = kind,
+	    .now = now };
 
 	return update(g, kind, t, &c);
 }

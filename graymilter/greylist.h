@@ -75,9 +75,12 @@ int greylist_befriend(struct greylist *, const struct tuple *, int64_t now);
 /* The client's network is known, as if enough of its messages had passed. */
 int greylist_whiten(struct greylist *, const struct tuple *, int64_t now);
 
-/* A record from elsewhere: what it knows and we do not is added. */
+/*
+ * A record from elsewhere: what it knows and we do not is added, unless it is
+ * past.
+ */
 int greylist_merge(struct greylist *, enum tuple_kind, const struct tuple *,
-    const struct record *);
+    const struct record *, int64_t now);
 
 /* Forget this record.  -1: the store is down. */
 int greylist_forget(struct greylist *, enum tuple_kind, const struct tuple *);

@@ -120,8 +120,8 @@ void judge_tuple(const struct judge *, const struct tuple *, int64_t now,
 
 /*
  * All of it, for -why and the command "test": prints what is thought, and the
- * lines of files that speak of it; changes nothing.  host may be NULL.  Returns 0 when it passes, 1 when it has
- * to wait, -1 when the address is none.
+ * lines of files that speak of it; changes nothing.  host may be NULL.  Returns
+ * 0 when it passes, 1 when it has to wait, -1 when the address is none.
  */
 int judge_explain(const struct judge *, FILE *, const char *address,
     const char *sender, const char *recipient, const char *host);

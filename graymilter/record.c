@@ -29,8 +29,8 @@ since(int64_t then, int64_t now)
 }
 
 /*
- * Now as it stands in a record.  0 means never there, so the second of this
- * name becomes the one before it, and nobody waits longer for it.
+ * Now as it stands in a record.  There 0 means never, so it becomes the second
+ * before: nobody waits longer for that.
  */
 static int64_t
 stamp(int64_t now)
@@ -122,15 +122,16 @@ bool
 record_is_white(const struct record *r, const struct record_rules *rules,
     int64_t now)
 {
-	return rules->autowhite > 0 && r->count >= rules->autowhite &&
+	return (r->count == RECORD_BY_HAND ||
+	    (rules->autowhite > 0 && r->count >= rules->autowhite)) &&
 	    is_recent(r->last, rules->expire, now);
 }
 
-/* Count a passed message; false when it does not count. */
+/* A message passed, which may count.  False: nothing is changed. */
 static bool
 count_message(struct record *r, const struct record_rules *rules, int64_t now)
 {
-	if (rules->autowhite == 0)
+	if (rules->autowhite == 0 && r->count != RECORD_BY_HAND)
 		return false;
 	if (!is_recent(r->last, rules->expire, now)) {
 		r->last = 0;
@@ -144,21 +145,28 @@ count_message(struct record *r, const struct record_rules *rules, int64_t now)
 	if (r->last != 0 && since(r->last, now) < RECORD_HOUR)
 		return false;
 	r->last = stamp(now);
-	if (r->count < UINT32_MAX)
+	if (r->count < RECORD_BY_HAND - 1)
 		r->count++;
 	return true;
 }
 
+void
+record_whiten(struct record *r, int64_t now)
+{
+	r->last = stamp(now);
+	r->count = RECORD_BY_HAND;
+}
+
 bool
 record_count(struct record *r, const struct record_rules *rules, int64_t now,
-    uint32_t settled)
+    int64_t settled)
 {
 	bool is_counted = count_message(r, rules, now);
+	bool is_settled = settled != 0 && settled >= r->first &&
+	    r->pending > 0;
 
-	if (settled > r->pending)
-		settled = r->pending;
-	r->pending -= settled;
-	return is_counted || settled > 0;
+	r->pending -= is_settled;
+	return is_counted || is_settled;
 }
 
 /* Does what is pending still count?  At first + retry it does not. */

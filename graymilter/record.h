@@ -14,7 +14,8 @@
  * Times are seconds since the epoch; now is passed in.  A time in a record
  * that lies in the future, because the clock was set back, is taken for now
  * wherever a record is changed, so that nobody waits longer than the delay
- * from then on.
+ * from then on; unless it lies there by more than retry or expire: then it is
+ * wrong, and what depends on it is over.  A clock at 0 is written as -1.
  */
 struct record {
 	int64_t first;		/* seen first; NETWORK: since pending counts */
@@ -22,7 +23,7 @@ struct record {
 	int64_t hold;		/* seconds its first message was held up */
 	uint32_t count;		/* messages let through; NETWORK: that count
 				 * towards autowhite; UINT32_MAX and no more */
-	uint32_t pending;	/* NETWORK only: tuples begun and still waiting */
+	uint32_t pending;	/* NETWORK only: tuples that still wait */
 };
 
 struct record_rules {
@@ -33,12 +34,13 @@ struct record_rules {
 	long pending_max;	/* tuples of one network that wait at a time */
 };
 
+#define RECORD_BY_HAND	UINT32_MAX	/* count of a NETWORK that was chosen */
 #define RECORD_HOUR	3600	/* a network's messages count once in it */
 
 enum record_verdict {
 	RECORD_NEW,		/* begins to wait now */
 	RECORD_EARLY,		/* waits */
-	RECORD_DELAYED,		/* has waited: let through, for the first time */
+	RECORD_DELAYED,		/* has waited: let through for the first time */
 	RECORD_KNOWN		/* let through before */
 };
 
@@ -57,22 +59,32 @@ enum record_verdict record_try(struct record *, const struct record_rules *,
  */
 bool record_pass(struct record *, const struct record_rules *, int64_t now);
 
-/* NETWORK: have enough of its messages passed, and is it still in use? */
+/*
+ * NETWORK: have enough of its messages passed, or was it chosen, and is it
+ * still in use?
+ */
 bool record_is_white(const struct record *, const struct record_rules *,
     int64_t now);
 
 /*
  * NETWORK: a message of it passed.  Counted once in RECORD_HOUR; of one that
- * is white, last is renewed as often.  settled tuples do not wait any more.
- * False: nothing is changed, so that it need not be written.
+ * is white, last is renewed as often.  settled is the first of a tuple that
+ * does not wait any more, 0: of none; one that pending did not count, because
+ * it is older than first, is not taken off it.
+ * False: nothing is changed, so that it need not be written.  With autowhite 0
+ * no message counts, but for one that was chosen; what is settled is.
  */
 bool record_count(struct record *, const struct record_rules *, int64_t now,
-    uint32_t settled);
+    int64_t settled);
+
+/* NETWORK: it is white from now on, whatever autowhite is. */
+void record_whiten(struct record *, int64_t now);
 
 /*
  * NETWORK: may one more of its tuples begin to wait?  If so it is counted.
- * pending starts anew when it has added up for as long as retry, for none of
- * those waits any more; so no more than twice pending_max wait at a time.
+ * pending starts anew when it has added up for as long as retry.  Those it
+ * counted until then may still wait, but none that is older; so no more than
+ * twice pending_max wait at a time.
  */
 bool record_begin(struct record *, const struct record_rules *, int64_t now);
 
@@ -80,10 +92,7 @@ bool record_begin(struct record *, const struct record_rules *, int64_t now);
 bool record_is_friend(const struct record *, const struct record_rules *,
     int64_t now);
 
-/*
- * Does nothing depend on it any more?  Times in the future by more than retry
- * or expire are wrong, and over.
- */
+/* Does nothing depend on it any more, so that it is as good as none? */
 bool record_is_past(enum tuple_kind, const struct record *,
     const struct record_rules *, int64_t now);
 
@@ -108,7 +117,8 @@ int record_decode(struct record *, const void *value, size_t size);
  *
  *	load KIND CLIENT SENDER RECIPIENT FIRST LAST HOLD COUNT PENDING
  *
- * with "-" for parts the kind does not have.  Returns out.
+ * with "-" for parts the kind does not have, and only for these: a text "-"
+ * is "\x2d".  Returns out.
  */
 #define RECORD_LINE_MAX	(5 + 8 + 3 * TUPLE_PRINT_MAX + 3 * 21 + 2 * 11 + 10)
 

@@ -31,6 +31,7 @@ struct session {
 	/* The message; see clear_message(). */
 	char sender[LOG_WORD_MAX];	/* for the log */
 	struct tuple tuple;
+	char self[TUPLE_TEXT_MAX + 1];	/* the sender as a recipient */
 	bool spared;		/* it is exempt, or its sender */
 	bool learns;		/* its recipients may write back */
 	bool bounces;		/* the null sender: the answer is at DATA */
@@ -118,7 +119,8 @@ note(SMFICTX *ctx, const struct session *s, const struct verdict *v,
 {
 	char client[ADDR_TEXT_MAX], to[LOG_WORD_MAX], qid[LOG_WORD_MAX];
 	const char *id = smfi_getsymval(ctx, (char *)"i");
-	const char *verdict = !judge_waits(v->by) ? "pass" :
+	const char *verdict = v->by == JUDGE_ERROR ? "error" :
+	    !judge_waits(v->by) ? "pass" :
 	    conf->action == SESSION_TEMPFAIL ? "tempfail" :
 	    conf->action == SESSION_MARK ? "mark" : "none";
 	char seconds[40] = "";
@@ -186,7 +188,8 @@ gray_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *sa)
 	stats_count(&counters[CONNECTIONS]);
 	client_count(exempt);
 	if (exempt == CLIENT_JUDGED) {
-		judge_client(conf->judge, &first.addr, client_host(ctx, host), &v);
+		judge_client(conf->judge, &first.addr, client_host(ctx, host),
+		    &v);
 		if (v.by == JUDGE_WHITELIST)
 			client_count(CLIENT_WHITELISTED);
 		if (v.by != JUDGE_NOTHING)
@@ -238,6 +241,10 @@ gray_envfrom(SMFICTX *ctx, char **argv)
 	judge_set_tuple(conf->judge, &s->tuple, &s->addr, argv[0],
 	    clock_us() / 1000000);
 	s->bounces = s->tuple.sender[0] == '\0';
+	if (s->learns) {
+		tuple_set_recipient(&s->tuple, argv[0]);
+		memcpy(s->self, s->tuple.recipient, sizeof s->self);
+	}
 	return go_on(SMFIP_NR_MAIL);
 }
 
@@ -250,18 +257,21 @@ learn(struct session *s, const char *path)
 	if (s->bounces)
 		return;
 	tuple_set_sender(&friend, path);
-	memcpy(friend.recipient, s->tuple.sender, sizeof friend.recipient);
-	if (greylist_befriend(conf->judge->greylist, &friend, (int64_t)time(NULL)) ==
-	    0)
+	memcpy(friend.recipient, s->self, sizeof friend.recipient);
+	if (greylist_befriend(conf->judge->greylist, &friend,
+	    (int64_t)time(NULL)) == 0)
 		stats_count(&counters[LEARNED]);
 }
 
-/* The client gave itself away; blackmilter shall know, if there is one. */
+/*
+ * The client gave itself away; blackmilter shall know, if there is one.  One
+ * that bounces mail with a forged sender did not.
+ */
 static void
 spring_trap(struct session *s)
 {
 	s->trapped = true;
-	if (conf->report != NULL)
+	if (conf->report != NULL && !s->bounces)
 		report_send(conf->report, &s->addr, conf->report_seconds,
 		    "mailed a trap");
 }
@@ -297,12 +307,13 @@ judge_one(SMFICTX *ctx, struct session *s, const char *recipient,
 		v->by = greylist_carry(conf->judge->greylist, &s->tuple,
 		    (int64_t)time(NULL)) == -1 ? JUDGE_ERROR : JUDGE_CARRIED;
 	} else
-		judge_tuple(conf->judge, &s->tuple, (int64_t)time(NULL), true, v);
+		judge_tuple(conf->judge, &s->tuple, (int64_t)time(NULL), true,
+		    v);
 	us = clock_us() - begin;
 	stats_count_by(&counters[SECONDS], (uint64_t)us);
 	stats_count(&counters[DECISIONS]);
 	note(ctx, s, v, recipient, us);
-	if (v->by == JUDGE_DELAYED) {
+	if (v->by == JUDGE_DELAYED && conf->action == SESSION_TEMPFAIL) {
 		stats_count_by(&counters[HELD],
 		    (uint64_t)v->seconds * 1000000);
 		stats_count(&counters[HELD_COUNT]);
@@ -333,8 +344,7 @@ refuse(SMFICTX *ctx, const struct session *s, const struct verdict *v)
 static bool
 may_go(const struct session *s, const struct verdict *v)
 {
-	return v->by == JUDGE_AUTOWHITE && s->held == 0 &&
-	    mailboxes_is_empty(conf->judge->traps);
+	return v->by == JUDGE_AUTOWHITE && s->held == 0 && !conf->traps;
 }
 
 /* A verdict is there: pass, or be sent away in the way that was chosen. */
@@ -359,19 +369,32 @@ act(SMFICTX *ctx, struct session *s, const struct verdict *v)
 	return SMFIS_CONTINUE;
 }
 
+/* One the MTA refuses itself, which we only see because of traps. */
+static bool
+is_refused(SMFICTX *ctx)
+{
+	const char *mailer = smfi_getsymval(ctx, (char *)"{rcpt_mailer}");
+
+	return (steps & SMFIP_RCPT_REJ) && mailer != NULL &&
+	    strcmp(mailer, "error") == 0;
+}
+
 static sfsistat
 gray_envrcpt(SMFICTX *ctx, char **argv)
 {
 	struct session *s = smfi_getpriv(ctx);
 	struct verdict v = { .by = JUDGE_NOTHING };
+	bool refused = is_refused(ctx);
 
-	if (s == NULL)
-		return SMFIS_ACCEPT;
+	if (s == NULL || (refused && s->spared))
+		return SMFIS_CONTINUE;
 	if (s->learns)
 		learn(s, argv[0]);
 	if (s->spared)
 		return s->learns ? SMFIS_CONTINUE : SMFIS_ACCEPT;
 	judge_recipient(conf->judge, argv[0], &v);
+	if (refused && v.by != JUDGE_TRAP)
+		return SMFIS_CONTINUE;
 	if (v.by != JUDGE_NOTHING) {
 		note(ctx, s, &v, argv[0], 0);
 		if (v.by != JUDGE_TRAP)
@@ -404,8 +427,10 @@ judge_bounce(SMFICTX *ctx, struct session *s)
 		memcpy(s->tuple.recipient, s->waiting[i].recipient,
 		    sizeof s->tuple.recipient);
 		judge_one(ctx, s, s->tuple.recipient, &v);
-		if (v.by == JUDGE_ERROR || !judge_waits(v.by))
+		if (v.by == JUDGE_ERROR || !judge_waits(v.by)) {
+			s->waiting[i] = s->waiting[--s->waits];
 			return act(ctx, s, &v);
+		}
 		if (v.seconds > wait.seconds)
 			wait = v;
 	}
@@ -503,12 +528,14 @@ gray_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	(void)f3;
 	if (!(f0 & SMFIF_ADDHDRS) && log_due(&limit))
 		log_error("the MTA takes no header");
-	smfi_setsymlist(ctx, SMFIM_CONNECT, iplist_has_domains(conf->judge->clients) ?
+	smfi_setsymlist(ctx, SMFIM_CONNECT,
+	    iplist_has_domains(conf->judge->clients) ?
 	    (char *)"j " CLIENT_MACROS_CONNECT : (char *)"j");
 	smfi_setsymlist(ctx, SMFIM_HELO, (char *)"");
 	smfi_setsymlist(ctx, SMFIM_ENVFROM, conf->scanauth && !conf->learn ?
 	    (char *)"i" : (char *)"i " CLIENT_MACROS_MAIL);
-	smfi_setsymlist(ctx, SMFIM_ENVRCPT, (char *)"i");
+	smfi_setsymlist(ctx, SMFIM_ENVRCPT, steps & SMFIP_RCPT_REJ ?
+	    (char *)"i {rcpt_mailer}" : (char *)"i");
 	smfi_setsymlist(ctx, SMFIM_DATA, (char *)"i");
 	smfi_setsymlist(ctx, SMFIM_EOH, (char *)"");
 	smfi_setsymlist(ctx, SMFIM_EOM, (char *)"");
@@ -541,6 +568,8 @@ session_open(const struct session_conf *c)
 	conf = c;
 	steps = SMFIP_NOHELO | SMFIP_NR_MAIL | SMFIP_NOHDRS | SMFIP_NOEOH |
 	    SMFIP_NOBODY | SMFIP_NOUNKNOWN;
+	if (conf->traps)
+		steps |= SMFIP_RCPT_REJ;
 	stats_add(counters, sizeof counters / sizeof counters[0]);
 	stats_add(verdicts + 1, JUDGE_BY_COUNT - 1);
 }

@@ -27,6 +27,7 @@ struct session_conf {
 	int quiet;		/* the seconds left are nobody's business */
 	int learn;		/* recipients of our users may write back */
 	int scanauth;		/* our users are judged, too */
+	int traps;		/* there are files of them */
 };
 
 extern struct smfiDesc session_filter;

@@ -17,7 +17,7 @@
 #define HEX		DIGITS "abcdef"
 #define LETTERS		"abcdefghijklmnopqrstuvwxyz"
 #define BASE32		LETTERS "234567"	/* RFC 4648 6 */
-#define HEX_MIN		8	/* a shorter run of hex digits may be a word */
+#define HEX_MIN		4	/* a shorter run of hex digits may be a word */
 
 #define HASH_TEXT	43	/* base64url of a SHA-256, no padding */
 #define HASH_AT		(TUPLE_TEXT_MAX - HASH_TEXT)

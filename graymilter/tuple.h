@@ -74,9 +74,9 @@ int tuple_set_domain(struct tuple *, const char *domain);
  *
  * A number in the local part becomes '#' when it stands alone: it has '-',
  * '=', '.' or '_' (or the end) on either side, but is not the whole local
- * part.  So does a run of eight or more hex digits of which one at least is
- * a digit.  A '+' in the first place begins no detail.  What is left is never
- * empty unless the sender is null.
+ * part.  So does a run of four or more hex digits of which one at least is a
+ * digit (groups of a UUID).  A '+' in the first place begins no detail.  What
+ * is left is never empty unless the sender is null.
  *
  * A local part with quotes or '\' keeps all but its case, and an address of
  * more than 1024 bytes that as well.

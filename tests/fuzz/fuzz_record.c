@@ -93,7 +93,7 @@ check_network(const struct record *r, int64_t now)
 	struct record counted = *r, begun = *r;
 	bool is_white = record_is_white(r, &rules, now);
 
-	if (!record_count(&counted, &rules, now, 1))
+	if (!record_count(&counted, &rules, now, r->hold))
 		CHECK(is_same(&counted, r));
 	CHECK(!is_white || record_is_white(&counted, &rules, now));
 	CHECK(counted.last <= now);

@@ -103,7 +103,8 @@ static const struct script {
 	    { 301 + EXPIRE, NEW, 300 } } },
 
 	{ "carried at once", { { 0, CARRIED, 0 }, { 0, KNOWN, 0 },
-	    { 1, CARRIED, 0 }, { EXPIRE + 1, KNOWN, 0 }, { 2 * EXPIRE + 2, NEW, 300 } } },
+	    { 1, CARRIED, 0 }, { EXPIRE + 1, KNOWN, 0 },
+	    { 2 * EXPIRE + 2, NEW, 300 } } },
 	{ "released", { { 0, NEW, 300 }, { 10, RELEASED, 10 }, { 10, KNOWN, 0 },
 	    { 20, CARRIED, 0 } } },
 	{ "released just in time", { { 0, NEW, 300 },
@@ -186,8 +187,10 @@ run_script(const struct script *s, int64_t begin)
 		CHECK(got == p->what && seconds == p->seconds,
 		    "%s, from %" PRId64 ", step %td: %d, %" PRId64, s->name,
 		    begin, p - s->step, (int)got, seconds);
-		if (got == NEW || (got == CARRIED && r.first == now))
-			count = 0, hold = 0;	/* begun anew */
+		if (got == NEW || (got == CARRIED && r.first == now)) {
+			count = 0;	/* begun anew */
+			hold = 0;
+		}
 		if (got != NEW && got != EARLY)
 			count++;
 		if (got == DELAYED || got == RELEASED)
@@ -258,7 +261,7 @@ test_saturation(void **state)
 		assert_true(r.count == UINT32_MAX);
 		r = full;
 		assert_true(record_count(&r, &rules, EPOCH, 0));
-		assert_true(r.count == UINT32_MAX && r.last == EPOCH);
+		assert_true(r.count == counts[i] && r.last == EPOCH);
 	}
 }
 
@@ -456,7 +459,9 @@ test_is_white(void **state)
 		{ 1, 1, 0, true },
 		{ 0, 0, 0, false },
 		{ 0, 5, 0, false },
-		{ 0, UINT32_MAX, 0, false },
+		{ 0, RECORD_BY_HAND - 1, 0, false },
+		{ 0, RECORD_BY_HAND, 0, true },
+		{ 0, RECORD_BY_HAND, EXPIRE + 1, false },
 	};
 
 	(void)state;
@@ -481,27 +486,54 @@ test_autowhite_never(void **state)
 	(void)state;
 	never.autowhite = 0;
 	assert_false(record_count(&r, &never, EPOCH, 0));
-	assert_true(record_count(&r, &never, EPOCH, 1));
+	assert_true(record_count(&r, &never, EPOCH, EPOCH));
 	assert_int_equal(r.pending, 1);
 	assert_int_equal(r.count, 0);
 	assert_int_equal(r.last, 0);
 }
 
+/* One that was chosen is renewed, and nothing can count up to it. */
+static void
+test_whiten(void **state)
+{
+	struct record_rules never = rules;
+	struct record r = { .first = EPOCH, .pending = 2 };
+
+	(void)state;
+	never.autowhite = 0;
+	record_whiten(&r, EPOCH);
+	assert_true(record_is_white(&r, &never, EPOCH + EXPIRE));
+	assert_true(record_count(&r, &never, EPOCH + EXPIRE, 0));
+	assert_true(record_is_white(&r, &never, EPOCH + 2 * EXPIRE));
+	assert_false(record_is_white(&r, &never, EPOCH + 2 * EXPIRE + 1));
+	assert_int_equal(r.pending, 2);
+
+	r = (struct record){ .first = EPOCH, .last = EPOCH,
+	    .count = RECORD_BY_HAND - 1 };
+	assert_true(record_count(&r, &rules, EPOCH + HOUR, 0));
+	assert_true(r.count == RECORD_BY_HAND - 1);
+}
+
+#define NONE	(-EPOCH)	/* what makes it 0 */
+
 static void
 test_settled(void **state)
 {
 	static const struct {
-		uint32_t pending, settled, want;
+		uint32_t pending;
+		int64_t settled;	/* after first, or NONE */
+		uint32_t want;
 		bool written;
 	} rows[] = {
-		{ 0, 0, 0, false },
-		{ 3, 0, 3, false },
+		{ 0, NONE, 0, false },
+		{ 3, NONE, 3, false },
+		{ 3, 0, 2, true },
 		{ 3, 1, 2, true },
-		{ 3, 3, 0, true },
-		{ 3, 4, 0, true },
-		{ 0, 1, 0, false },
-		{ UINT32_MAX, UINT32_MAX, 0, true },
-		{ 0, UINT32_MAX, 0, false },
+		{ 1, DAY, 0, true },
+		{ 3, -1, 3, false },		/* was not counted */
+		{ 3, -DAY, 3, false },
+		{ 0, 0, 0, false },
+		{ UINT32_MAX, 0, UINT32_MAX - 1, true },
 	};
 
 	(void)state;
@@ -510,10 +542,11 @@ test_settled(void **state)
 		struct record r = { .first = EPOCH, .last = EPOCH,
 		    .count = 1, .pending = rows[i].pending }, counted = r;
 
-		CHECK(record_count(&r, &rules, EPOCH + 1, rows[i].settled) ==
+		CHECK(record_count(&r, &rules, EPOCH + 1,
+		    EPOCH + rows[i].settled) ==
 		    rows[i].written, "row %zu", i);
 		CHECK(record_count(&counted, &rules, EPOCH + HOUR,
-		    rows[i].settled), "row %zu", i);
+		    EPOCH + rows[i].settled), "row %zu", i);
 		CHECK(r.pending == rows[i].want &&
 		    counted.pending == rows[i].want, "row %zu", i);
 		CHECK(r.count == 1 && counted.count == 2, "row %zu", i);
@@ -566,8 +599,9 @@ test_begin(void **state)
 			int64_t now = begins[i / COUNT(rows)] +
 			    rows[row].step[j].at;
 
-			record_count(&r, &never, now,
-			    rows[row].step[j].settled);
+			for (uint32_t n = rows[row].step[j].settled; n > 0;
+			    n--)
+				record_count(&r, &never, now, now);
 			CHECK(record_begin(&r, &rules, now) ==
 			    rows[row].step[j].may, "%s, step %d",
 			    rows[row].name, j);
@@ -598,7 +632,6 @@ waiting(const struct record tuple[TUPLES], int64_t now)
 	return count;
 }
 
-/* Only those that pending counted are settled: not the ones before first. */
 static void
 try_one(struct record *network, struct record *t, int64_t now)
 {
@@ -607,7 +640,7 @@ try_one(struct record *network, struct record *t, int64_t now)
 	if (t->last != 0 || record_is_past(TUPLE_TRIPLET, t, &rules, now) ||
 	    record_try(t, &rules, now, &left) != RECORD_DELAYED)
 		return;
-	record_count(network, &rules, now, t->first >= network->first);
+	record_count(network, &rules, now, t->first);
 }
 
 static void
@@ -714,8 +747,7 @@ test_odd_records(void **state)
 	for (int round = 0; round < 50000; round++) {
 		struct record r = random_record(), network = r;
 		int64_t now = odd[random_below(COUNT(odd))];
-		uint32_t settled =
-		    odd_counts[random_below(COUNT(odd_counts))];
+		int64_t settled = odd[random_below(COUNT(odd))];
 
 		check_tuple(&r, now);
 		check_end(&r, now);
@@ -1165,6 +1197,7 @@ main(void)
 		cmocka_unit_test(test_autowhite),
 		cmocka_unit_test(test_is_white),
 		cmocka_unit_test(test_autowhite_never),
+		cmocka_unit_test(test_whiten),
 		cmocka_unit_test(test_settled),
 		cmocka_unit_test(test_begin),
 		cmocka_unit_test(test_pending_is_bounded),
