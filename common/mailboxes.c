@@ -82,19 +82,19 @@ add_byte(struct key *k, char c)
 	k->text[k->size++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* The local part, without quotes and backslashes.  False: it does not fit. */
-static bool
+/*
+ * The local part, without quotes and backslashes.  A longer one than fits is
+ * cut, and is still longer than that of any line.
+ */
+static void
 add_local(struct key *k, const char *local, size_t size)
 {
-	for (size_t i = 0; i < size; i++) {
+	for (size_t i = 0; i < size && k->size < MAILBOXES_LINE_MAX; i++) {
 		if (local[i] == '"')
 			continue;
-		if (k->size == MAILBOXES_LINE_MAX)
-			return false;
 		i += local[i] == '\\' && i + 1 < size;
 		add_byte(k, local[i]);
 	}
-	return true;
 }
 
 /* It fits: it is empty, or is_domain(). */
@@ -403,8 +403,8 @@ search(const char *path, int (*find)(const void *arg, const struct key *),
 	size = is_domain(m.domain, size) ? size : 0;
 	end = m.domain + size;
 
-	if (add_local(&local, m.local, m.local_size))
-		sizes[0] = local.size;
+	add_local(&local, m.local, m.local_size);
+	sizes[0] = local.size;
 	if (local.size > 1)
 		plus = memchr(local.text + 1, '+', local.size - 1);
 	if (plus != NULL)

@@ -170,6 +170,24 @@ test_long_lines(void **state)
 	}
 }
 
+/* Only the first bytes of a file are a mark, not those of a later read. */
+static void
+test_mark_at_buffer(void **state)
+{
+	static char text[65536 + 6];
+	struct sizes got = { { 0 }, "", "" };
+	struct listfiles l;
+
+	(void)state;
+	begin(&l, "mark");
+	memset(text, 'a', sizeof text);
+	memcpy(text + 32000, "\n", 1);
+	memcpy(text + 65535, "\n\xef\xbb\xbf", 4);
+	scratch_write(path, text, sizeof text);
+	assert_int_equal(listfiles_read(&l, take_size, &got), 0);
+	assert_int_equal(got.size[2], 6);
+}
+
 /* --- faults */
 
 /* One line, and it begins with the path and this. */
@@ -374,6 +392,34 @@ test_changed(void **state)
 	assert_true(listfiles_changed(&l, 10));
 }
 
+/* Each of what stat(2) says, alone. */
+static void
+test_same(void **state)
+{
+	struct timespec age[2] = { { .tv_sec = 1000000000 },
+	    { .tv_sec = 1000000000 } };
+	char other[SCRATCH_PATH_MAX];
+	struct listfiles l;
+
+	(void)state;
+	begin(&l, "same");
+	scratch_path(other, "same-other");
+	for (int i = 0; i < 4; i++) {
+		age[1].tv_nsec = 0;
+		write_text("a\n");
+		assert_int_equal(utimensat(AT_FDCWD, path, age, 0), 0);
+		assert_int_equal(load(&l), 0);
+		write_text(i == 1 ? "ab\n" : "b\n");
+		age[1].tv_nsec = i == 2;
+		if (i == 3) {
+			scratch_write(other, "b\n", 2);
+			assert_int_equal(rename(other, path), 0);
+		}
+		assert_int_equal(utimensat(AT_FDCWD, path, age, 0), 0);
+		CHECK(listfiles_changed(&l, 10) == (i > 0), "%d", i);
+	}
+}
+
 static void
 test_most_files(void **state)
 {
@@ -469,11 +515,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_long_lines),
+		cmocka_unit_test(test_mark_at_buffer),
 		cmocka_unit_test(test_not_a_file),
 		cmocka_unit_test(test_faults_of_the_whole),
 		cmocka_unit_test(test_changes_while_read),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_most_files),
 		cmocka_unit_test(test_print),
 		cmocka_unit_test(test_stats_and_log),

@@ -379,7 +379,9 @@ test_files(void **state)
 
 	(void)state;
 	assert_true(mailboxes_is_empty(m));
+	scratch_logged();
 	assert_int_equal(mailboxes_load(m), 0);
+	assert_string_equal(scratch_logged(), "");
 	assert_false(mailboxes_changed(m, 0));
 	CHECK_FIND(m, "<joe@example.org>", "");
 	for (int i = 0; i < 6; i++) {
@@ -610,7 +612,7 @@ test_explain(void **state)
 	(void)state;
 	write_text(path, "\xef\xbb\xbf# joe@\n\njoe@example.org # friend\n"
 	    "joe@\r\nexample.org\n.example.org\njoe+x@example.com\nbad\n"
-	    "\"Joe\"@Example.ORG\n");
+	    "\"Joe\"@Example.ORG\n# joe@example.org\n");
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		char *got, want[800];
 		size_t size;
