@@ -20,6 +20,11 @@
  *
  * One process has a directory open at a time; other programs speak to that
  * process.  All functions but open and close may be called from any thread.
+ *
+ * Without a directory all is kept in memory, in the cache, and is gone when
+ * the store is closed; no file is made anywhere.  When the cache is full, an
+ * update that needs more room is STORE_DOWN and all else goes on; room comes
+ * back when records are deleted.
  */
 struct store;
 
@@ -33,9 +38,9 @@ enum store_result {
 };
 
 struct store_conf {
-	const char *directory;	/* exists and is ours; must stay */
+	const char *directory;	/* exists and is ours; must stay; or NULL */
 	const char *name;	/* of the file in it: "list.db"; must stay */
-	size_t cache;		/* bytes; 0: 64 MB */
+	size_t cache;		/* bytes, at least 64 KB; 0: 64 MB */
 	size_t free_min;	/* bytes that stay free on its disk; 0: 64 MB */
 
 	/*
@@ -95,7 +100,7 @@ enum store_result store_walk(struct store *, const void *prefix,
     size_t prefix_size, int (*each)(const void *key, size_t key_size,
     const void *value, size_t value_size, void *arg), void *arg);
 
-/* Up or down, updates, errors, repairs, swept records, file size. */
+/* Up or down, updates, errors, repairs, swept records, size. */
 void store_stats(FILE *, void *store);
 
 #endif

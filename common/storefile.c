@@ -17,6 +17,7 @@
 #define LOG_FILE_MAX	(16 << 20)	/* bytes; the oldest are removed */
 #define LOG_BUFFER	(1 << 20)
 #define PAGE_SIZE	4096	/* torn pages are seen by their checksum */
+#define GIGABYTE	(1UL << 30)
 #define MARK_SIZE	64
 
 /* Removed at open, made at close: without it the file is verified. */
@@ -27,10 +28,12 @@ static void
 say_library_error(const DB_ENV *env, const char *prefix, const char *text)
 {
 	static struct log_limit limit;
+	const struct storefile *f = env->app_private;	/* not in verify() */
 
-	(void)env;
 	(void)prefix;
-	if (log_due(&limit))
+	if (f != NULL && f->directory == NULL)
+		log_debug("store in memory: %s", text);	/* that it is full */
+	else if (log_due(&limit))
 		log_error("store: %s", text);
 }
 
@@ -53,19 +56,62 @@ storefile_path(const struct storefile *f, const char *file,
 	return n < STOREFILE_PATH_MAX ? 0 : ENAMETOOLONG;
 }
 
+const char *
+storefile_error(const struct storefile *f, int error)
+{
+	return f->directory == NULL && error == ENOSPC ? "the cache is full" :
+	    db_strerror(error);
+}
+
 bool
 storefile_has_space(const struct storefile *f)
 {
 	struct statvfs v;
 
-	if (statvfs(f->directory, &v) == -1)
+	if (f->directory == NULL || statvfs(f->directory, &v) == -1)
 		return true;		/* writing will say what is wrong */
 	return (uint64_t)v.f_bavail * v.f_frsize >= f->free_min;
+}
+
+uint64_t
+storefile_bytes(const struct storefile *f)
+{
+	char path[STOREFILE_PATH_MAX];
+	db_pgno_t last = 0;
+	struct stat st;
+
+	if (f->directory == NULL) {
+		DB_MPOOLFILE *pages = f->db->get_mpf(f->db);
+
+		return pages->get_last_pgno(pages, &last) == 0 ?
+		    ((uint64_t)last + 1) * PAGE_SIZE : 0;
+	}
+	return storefile_path(f, f->name, path) == 0 &&
+	    stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static int
+log_to_files(DB_ENV *env)
+{
+	int e;
+
+	if ((e = env->set_lg_max(env, LOG_FILE_MAX)) != 0 ||
+	    (e = env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1)) != 0)
+		return e;
+	return env->set_flags(env, DB_TXN_WRITE_NOSYNC, 1);
+}
+
+/* For all the same: what fails half-way is undone by it. */
+static int
+log_to_memory(DB_ENV *env)
+{
+	return env->log_set_config(env, DB_LOG_IN_MEMORY, 1);
 }
 
 static int
 open_env(struct storefile *f)
 {
+	uint32_t recover = f->directory != NULL ? DB_RECOVER : 0;
 	int e;
 
 	if ((e = db_env_create(&f->env, 0)) != 0) {
@@ -75,19 +121,18 @@ open_env(struct storefile *f)
 	f->env->app_private = f;
 	f->env->set_errcall(f->env, say_library_error);
 	if ((e = f->env->set_event_notify(f->env, note_event)) != 0 ||
-	    (e = f->env->set_cachesize(f->env, 0, (uint32_t)f->cache, 1))
-	    != 0 ||
-	    (e = f->env->set_lg_max(f->env, LOG_FILE_MAX)) != 0 ||
+	    (e = f->env->set_cachesize(f->env, (uint32_t)(f->cache / GIGABYTE),
+	    (uint32_t)(f->cache % GIGABYTE), 1)) != 0 ||
 	    (e = f->env->set_lg_bsize(f->env, LOG_BUFFER)) != 0 ||
-	    (e = f->env->log_set_config(f->env, DB_LOG_AUTO_REMOVE, 1)) != 0 ||
-	    (e = f->env->set_flags(f->env, DB_TXN_WRITE_NOSYNC, 1)) != 0)
+	    (e = f->directory != NULL ? log_to_files(f->env) :
+	    log_to_memory(f->env)) != 0)
 		return e;
 	/*
 	 * No DB_INIT_LOCK: our mutex is the lock, and after a panic threads
 	 * that wait for the library's would never return.
 	 */
 	return f->env->open(f->env, f->directory, DB_CREATE |
-	    DB_RECOVER | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_MPOOL |
+	    recover | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_MPOOL |
 	    DB_THREAD | DB_PRIVATE, 0600);
 }
 
@@ -160,6 +205,21 @@ verify(const char *path)
 	return db->verify(db, path, NULL, NULL, 0);	/* and closes it */
 }
 
+/*
+ * Full before the cache is, an eighth of which is for what the library keeps
+ * of each page: when it finds no room there, it tries for four seconds.  What
+ * is set before the database is open does not count.
+ */
+static int
+limit_pages(const struct storefile *f)
+{
+	DB_MPOOLFILE *pages = f->db->get_mpf(f->db);
+	size_t most = f->cache - f->cache / 8;
+
+	return pages->set_maxsize(pages, (uint32_t)(most / GIGABYTE),
+	    (uint32_t)(most % GIGABYTE));
+}
+
 static int
 open_db(struct storefile *f)
 {
@@ -172,8 +232,12 @@ open_db(struct storefile *f)
 	if ((e = f->db->set_pagesize(f->db, PAGE_SIZE)) != 0 ||
 	    (e = f->db->set_flags(f->db, DB_CHKSUM)) != 0)
 		return e;
-	return f->db->open(f->db, NULL, f->name, NULL, DB_BTREE,
-	    DB_CREATE | DB_THREAD | DB_AUTO_COMMIT, 0600);
+	/* With a name but no file it is never moved out of the cache. */
+	if ((e = f->db->open(f->db, NULL, f->directory != NULL ? f->name : NULL,
+	    f->directory != NULL ? NULL : f->name, DB_BTREE,
+	    DB_CREATE | DB_THREAD | DB_AUTO_COMMIT, 0600)) != 0)
+		return e;
+	return f->directory != NULL ? 0 : limit_pages(f);
 }
 
 /* Returns 0 when all was written. */
@@ -247,6 +311,8 @@ storefile_set_aside(struct storefile *f)
 	DIR *dir;
 	int e;
 
+	if (f->directory == NULL)
+		return 0;
 	if (snprintf(folder, sizeof folder, "%s/%s.bad-%lld", f->directory,
 	    f->name, (long long)time(NULL)) >= (int)sizeof folder)
 		return ENAMETOOLONG;
@@ -263,6 +329,19 @@ storefile_set_aside(struct storefile *f)
 	return 0;
 }
 
+static int
+open_memory(struct storefile *f)
+{
+	int e;
+
+	if (atomic_exchange(&f->panicked, false))
+		log_error("store in memory was corrupt: beginning with an "
+		    "empty one");
+	if ((e = open_env(f)) != 0 || (e = open_db(f)) != 0)
+		close_all(f);
+	return e;
+}
+
 int
 storefile_open(struct storefile *f)
 {
@@ -270,6 +349,8 @@ storefile_open(struct storefile *f)
 	enum left left;
 	int e;
 
+	if (f->directory == NULL)
+		return open_memory(f);
 	if ((e = storefile_path(f, CLEAN_MARK, mark)) != 0 ||
 	    (e = storefile_path(f, f->name, path)) != 0)
 		return e;
@@ -289,7 +370,7 @@ storefile_open(struct storefile *f)
 void
 storefile_close(struct storefile *f, bool mark)
 {
-	if (close_all(f) == 0 && mark)
+	if (close_all(f) == 0 && mark && f->directory != NULL)
 		make_mark(f);
 }
 
@@ -298,6 +379,9 @@ storefile_lock(struct storefile *f)
 {
 	char path[STOREFILE_PATH_MAX];
 
+	f->lock_fd = -1;
+	if (f->directory == NULL)
+		return 0;
 	if ((errno = storefile_path(f, LOCK_FILE, path)) != 0 ||
 	    (f->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 	    0600)) == -1) {
@@ -314,5 +398,6 @@ storefile_lock(struct storefile *f)
 void
 storefile_unlock(struct storefile *f)
 {
-	close(f->lock_fd);
+	if (f->lock_fd != -1)
+		close(f->lock_fd);
 }

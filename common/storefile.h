@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <db.h>
 
@@ -15,7 +16,8 @@
  * Functions that return an int return 0 or an error for db_strerror().
  */
 struct storefile {
-	const char *directory, *name;
+	const char *directory;	/* NULL: all is in the cache, and no file */
+	const char *name;
 	size_t cache;		/* bytes */
 	size_t free_min;	/* bytes that stay free on the disk */
 
@@ -31,6 +33,12 @@ struct storefile {
 /* The path of a file in the directory. */
 int storefile_path(const struct storefile *, const char *file,
     char path[STOREFILE_PATH_MAX]);
+
+/* An error as text. */
+const char *storefile_error(const struct storefile *, int error);
+
+/* Of the file; or of the pages, some of which may be free for new records. */
+uint64_t storefile_bytes(const struct storefile *);
 
 /*
  * One process at a time has the directory; the library would not notice a

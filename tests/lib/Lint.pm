@@ -11,7 +11,7 @@ our @EXPORT = qw($build @milters content);
 
 # Where the programs are, and which milters there are.
 our $build = abs_path($ENV{BUILD} // '.');
-our @milters = grep { -d } qw(blackmilter graymilter spfmilter bccmilter
+our @milters = grep { -e "$_/$_.c" } qw(blackmilter graymilter spfmilter bccmilter
     virusmilter);
 
 sub content {

@@ -19,6 +19,7 @@
 #define CACHE	(1 << 20)
 
 static char directory[SCRATCH_PATH_MAX];	/* of the test that runs */
+static bool in_memory;		/* it runs without */
 
 /* The library never frees an environment that it found corrupt. */
 const char *__lsan_default_suppressions(void);
@@ -43,7 +44,8 @@ new_directory(void)
 static struct store *
 open_store(void)
 {
-	const struct store_conf conf = { .directory = directory,
+	const struct store_conf conf = {
+	    .directory = in_memory ? NULL : directory,
 	    .name = NAME, .cache = CACHE, .free_min = 1 };
 	struct store *s = store_open(&conf);
 
@@ -549,6 +551,179 @@ test_no_space(void **state)
 	store_close(s);
 }
 
+/* --- in memory */
+
+/* Files go where they should not: into the folder we are in, or TMPDIR. */
+static int
+begin_memory(void **state)
+{
+	(void)state;
+	in_memory = true;
+	new_directory();
+	return setenv("TMPDIR", directory, 1) == -1 || chdir(directory) == -1;
+}
+
+static int
+end_memory(void **state)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(".");
+
+	(void)state;
+	assert_non_null(dir);
+	while ((entry = readdir(dir)) != NULL)
+		CHECK(entry->d_name[0] == '.', "%s", entry->d_name);
+	closedir(dir);
+	in_memory = false;
+	return unsetenv("TMPDIR") == -1 || chdir("/") == -1;
+}
+
+#define IN_MEMORY(test)	{ #test " in memory", test, begin_memory, end_memory, \
+	NULL }
+
+/* It begins empty each time, and two are two. */
+static void
+test_memory_ends(void **state)
+{
+	struct store *s[2];
+
+	(void)state;
+	assert_int_equal(store_check(NULL), 0);
+	for (int round = 0; round < 2; round++) {
+		s[0] = open_store();
+		s[1] = open_store();
+		assert_string_equal(get(s[0], "a"), "");
+		assert_int_equal(put(s[0], "a", "1"), STORE_OK);
+		assert_string_equal(get(s[1], "a"), "");
+		assert_int_equal(put(s[1], "a", "2"), STORE_OK);
+		assert_string_equal(get(s[0], "a"), "1");
+		assert_int_equal(stat_of(s[0], "store_up"), 1);
+		assert_true(stat_of(s[0], "store_bytes") > 0);
+		usleep(1100000);	/* and has been looked after */
+		assert_string_equal(get(s[0], "a"), "1");
+		assert_int_equal(stat_of(s[0], "store_errors_total"), 0);
+		store_close(s[0]);
+		store_close(s[1]);
+	}
+}
+
+#define KEYS_MAX	10000
+#define REFUSED		300	/* updates when it is full */
+#define REFUSED_SECONDS	3	/* the library alone takes 4 for each */
+
+static bool value_there[KEYS_MAX];
+
+/* The record with this number, in no order. */
+static enum store_result
+put_number(struct store *s, int i, size_t size)
+{
+	static char value[STORE_VALUE_MAX];
+	char key[16];
+
+	snprintf(key, sizeof key, "%c%04d", "xy"[i % 2], i * 7 % KEYS_MAX);
+	memset(value, 'a' + i % 26, size);
+	return store_put(s, key, 5, value, size);
+}
+
+static void
+check_number(struct store *s, int i, size_t size)
+{
+	const char *value;
+	char key[16];
+
+	snprintf(key, sizeof key, "%c%04d", "xy"[i % 2], i * 7 % KEYS_MAX);
+	value = get(s, key);
+	CHECK(strlen(value) == (value_there[i] ? size : 0), "%d: %zu", i,
+	    strlen(value));
+	CHECK(!value_there[i] || (value[0] == 'a' + i % 26 &&
+	    value[size - 1] == value[0]), "%d: %s", i, value);
+}
+
+/* Put new ones until it is full; returns the number of the first refused. */
+static int
+fill_memory(struct store *s, size_t size)
+{
+	int i = 0;
+
+	while (i < KEYS_MAX && put_number(s, i, size) == STORE_OK)
+		value_there[i++] = true;
+	return i;
+}
+
+/*
+ * Full: updates that need room are refused at once, and change nothing; what
+ * is there is read, replaced and deleted, and that makes room.
+ */
+static void
+test_memory_full(void **state)
+{
+	static const struct {
+		size_t cache, size;
+	} rows[] = {
+		{ 64 << 10, 500 }, { 256 << 10, 40 }, { 256 << 10, 900 },
+		{ 1 << 20, 200 }, { 1 << 20, 900 },
+	};
+	unsigned long errors;
+	const char *logged;
+	time_t begin;
+	int full;
+
+	(void)state;
+	scratch_logged();
+	for (size_t row = 0; row < COUNT(rows); row++) {
+		const size_t size = rows[row].size;
+		const struct store_conf conf = { .name = NAME,
+		    .cache = rows[row].cache };
+		struct store *s = store_open(&conf);
+
+		assert_non_null(s);
+		memset(value_there, 0, sizeof value_there);
+		full = fill_memory(s, size);
+		CHECK(full < KEYS_MAX - REFUSED &&
+		    (size_t)full * size > conf.cache / 4, "row %zu: %d", row,
+		    full);
+		begin = time(NULL);
+		for (int i = full; i < full + REFUSED; i++) {
+			value_there[i] = put_number(s, i, size) == STORE_OK;
+			CHECK(time(NULL) - begin <= REFUSED_SECONDS,
+			    "row %zu: %d", row, i);
+		}
+		errors = stat_of(s, "store_errors_total");
+		CHECK(errors > REFUSED / 10, "row %zu: %lu", row, errors);
+		CHECK(stat_of(s, "store_bytes") <= conf.cache, "row %zu", row);
+		for (int i = 0; i < full + REFUSED; i++) {
+			check_number(s, i, size);
+			CHECK(!value_there[i] ||
+			    put_number(s, i, size) == STORE_OK, "row %zu: %d",
+			    row, i);
+		}
+		for (int i = 0; i < full + REFUSED; i++) {
+			if (i % 3 == 0)
+				continue;
+			CHECK(put_number(s, i, 0) == STORE_OK, "row %zu: %d",
+			    row, i);
+			value_there[i] = false;
+		}
+		CHECK(stat_of(s, "store_errors_total") == errors, "row %zu",
+		    row);
+		for (int more = 0; more < full / 4; more++) {
+			int i = more / 2 * 3 + 1 + more % 2;
+
+			CHECK(put_number(s, i, size) == STORE_OK,
+			    "row %zu: %d of %d", row, more, full);
+			value_there[i] = true;
+		}
+		for (int i = 0; i < full + REFUSED; i++)
+			check_number(s, i, size);
+		CHECK(stat_of(s, "store_repairs_total") == 0, "row %zu", row);
+		CHECK(stat_of(s, "store_up") == 1, "row %zu", row);
+		store_close(s);
+	}
+	logged = scratch_logged();		/* once a minute */
+	CHECK(scratch_lines(logged) == 1 && strstr(logged,
+	    "in memory: update: the cache is full") != NULL, "%s", logged);
+}
+
 /* --- the sweep */
 
 static bool
@@ -607,6 +782,31 @@ test_sweep(void **state)
 	assert_int_equal(w.calls, OTHERS);
 	assert_int_equal(stat_of(s, "store_swept_total"), SWEPT);
 	assert_true(atomic_load(&asked) >= SWEPT);
+	store_close(s);
+}
+
+/* The sweep makes room in a full cache. */
+static void
+test_memory_sweep(void **state)
+{
+	atomic_int asked = 0;
+	const struct store_conf conf = { .name = NAME, .cache = 256 << 10,
+	    .expired = starts_with_x, .arg = &asked, .sweep_seconds = 1 };
+	struct walk w = { .calls = 0 };
+	struct store *s = store_open(&conf);
+	int full = 0;
+
+	(void)state;
+	assert_non_null(s);
+	while (stat_of(s, "store_swept_total") == 0)
+		full = fill_memory(s, 40);
+	assert_true(full > 0);
+	usleep(1500000);		/* and now it is done */
+	assert_int_equal(store_walk(s, "x", 1, visit, &w), STORE_OK);
+	assert_int_equal(w.calls, 0);
+	assert_int_equal(put_number(s, KEYS_MAX - 1, 40), STORE_OK);
+	for (int i = 0; i < full / 4; i++)
+		CHECK(put_number(s, 2 * i + 1, 40) == STORE_OK, "%d", i);
 	store_close(s);
 }
 
@@ -912,6 +1112,15 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_second_process),
+		IN_MEMORY(test_memory_full),	/* the first to log a fault */
+		IN_MEMORY(test_memory_ends),
+		IN_MEMORY(test_memory_sweep),
+		IN_MEMORY(test_records),
+		IN_MEMORY(test_sizes),
+		IN_MEMORY(test_update),
+		IN_MEMORY(test_update_from_threads),
+		IN_MEMORY(test_walk),
+		IN_MEMORY(test_walk_of_odd_keys),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_update),
