@@ -5,10 +5,12 @@
 #include <time.h>
 
 #include "greylist.h"
+#include "log.h"
 #include "store.h"
 
 #define FILE_NAME	"greylist.db"
 #define SWEEP_SECONDS	600
+#define CLOSE_SECONDS	3	/* that a caller may still be in the store */
 
 struct greylist {
 	const struct greylist_conf *conf;
@@ -64,10 +66,18 @@ greylist_open(const struct greylist_conf *conf)
 void
 greylist_close(struct greylist *g)
 {
+	struct timespec until;
+
 	if (g == NULL)
 		return;
 	atomic_store(&g->closing, true);
-	pthread_rwlock_wrlock(&g->lock);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += CLOSE_SECONDS;
+	if (pthread_rwlock_timedwrlock(&g->lock, &until) != 0) {
+		/* A file that was cut short under the engine makes it spin. */
+		log_error("the greylist's store hangs, it is left as it is");
+		return;
+	}
 	store_close(g->store);
 	g->store = NULL;
 	pthread_rwlock_unlock(&g->lock);

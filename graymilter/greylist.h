@@ -48,7 +48,8 @@ struct greylist *greylist_open(const struct greylist_conf *);
 
 /*
  * Write all and close.  The object stays, for callbacks that may still be
- * running, and is down.  NULL does nothing.
+ * running, and is down.  Ends in seconds: a store in which a caller hangs is
+ * left to the recovery at the next start.  NULL does nothing.
  */
 void greylist_close(struct greylist *);
 
