@@ -18,7 +18,7 @@ use POSIX qw(WNOHANG);
 use Socket qw(SOCK_DGRAM);
 use Test::More;
 
-use Daemon qw(eventually run);
+use Daemon qw(eventually folder run);
 
 our $dir = '/run/mta';
 our $log = '/run/syslog';
@@ -49,6 +49,7 @@ sub enter {
 		my $missing = missing;
 		plan skip_all => $missing if $missing;
 		$ENV{IN_SANDBOX} = 1;
+		rmdir folder;	# nobody would when we are another program
 		exec 'tests/mta/sandbox', $^X, (map { "-I$_" } @INC), $0, @ARGV;
 		die "sandbox: $!";
 	}

@@ -65,6 +65,7 @@ defer unix - 0 bounce
 trace unix - 0 bounce
 proxymap unix - - proxymap
 showq unix n - showq
+smtp unix - - smtp
 error unix - - error
 retry unix - - error
 anvil unix - 1 anvil
