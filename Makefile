@@ -27,8 +27,9 @@ LIBS    = -lmilter -ldb-5.3 -lpthread
 ALL_CFLAGS = $(WARN) $(DEFS) $(HARDEN) $(CFLAGS)
 
 MILTERS = blackmilter graymilter
-COMMON  = log clock options stats addr reply ipset ipline listfile iplist \
-	  mailboxes client storefile store control report daemon
+COMMON  = log clock bytes options stats addr reply ipset ipline listfile \
+	  iplist mailboxes client storefile store line control ask \
+	  report daemon
 # The parts of a milter that are not its main file.
 blackmilter_PARTS = entry shortlist judge commands
 graymilter_PARTS  = sha256 tuple record hint greylist judge session commands

@@ -23,9 +23,6 @@
 /* At which command the verdict is given; the words of -at. */
 enum at { AT_CONNECT, AT_HELO, AT_MAIL, AT_RCPT };
 
-/* The words of -onerror. */
-enum onerror { ONERROR_ACCEPT, ONERROR_TEMPFAIL };
-
 /*
  * One per connection, from blk_connect() to blk_close(), and only for those
  * that are not accepted at once.  The texts are words for the log.
@@ -66,12 +63,10 @@ static struct stats_counter counters[] = {
 	    "Connections open that were not accepted at once.", 0 },
 	{ "decision_seconds_sum", NULL, "Time taken to judge a client.", 0 },
 	{ "decision_seconds_count", NULL, NULL, 0 },
-	{ "errors_total", NULL,
-	    "Clients that could not be judged; see -onerror.", 0 },
 	{ "forged_headers_total", NULL,
 	    "Copies of our header removed from messages.", 0 },
 };
-enum { CONNECTIONS, SESSIONS, SECONDS, DECISIONS, ERRORS, FORGED };
+enum { CONNECTIONS, SESSIONS, SECONDS, DECISIONS, FORGED };
 
 /* by as in judge_print(). */
 static void
@@ -130,22 +125,11 @@ go_on(unsigned long no_reply)
 	return steps & no_reply ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
-/*
- * Our own trouble; the direction is the administrator's choice.  The code is
- * 421 at connect, where every other 4xx becomes a refusal for good.
- */
+/* 421 at connect, see reply_trouble(). */
 static sfsistat
 fail(SMFICTX *ctx, const char *code, const char *trouble)
 {
-	static struct log_limit limit;
-
-	stats_count(&counters[ERRORS]);
-	if (log_due(&limit))
-		log_error("%s, so clients are %s", trouble,
-		    conf.onerror == ONERROR_ACCEPT ? "let through" :
-		    "asked to come back");
-	return conf.onerror == ONERROR_ACCEPT ? SMFIS_ACCEPT :
-	    reply_tempfail(ctx, code, "4.3.0", trouble);
+	return reply_trouble(ctx, (enum onerror)conf.onerror, code, trouble);
 }
 
 /* Does it matter whether the client authenticates? */
@@ -515,6 +499,7 @@ start(void *arg)
 		return -1;
 	tick(arg);
 	stats_add(counters, sizeof counters / sizeof counters[0]);
+	reply_add_stats();
 	judge_add_stats(&court);
 	stats_add_printer(iplist_stats, court.lists);
 	stats_add_printer(shortlist_stats, court.shortlist);
@@ -614,7 +599,7 @@ main(int argc, char *argv[])
 		{ "scanauth", 0, OPTIONS_FLAG, &conf.scanauth, 0, 0,
 		    NULL, "also judge authenticated clients" },
 		{ "onerror", 0, OPTIONS_CHOICE, &conf.onerror, 0, 0,
-		    "accept|tempfail", "what is done when we are in trouble" },
+		    ONERROR_WORDS, "what is done when we are in trouble" },
 		{ "db", 0, OPTIONS_STRING, &conf.directory, 0, 0,
 		    "directory", "keep the short-term list here" },
 		{ "reportthreshold", 0, OPTIONS_NUMBER, &conf.threshold,

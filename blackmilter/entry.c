@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "entry.h"
 
 #define VALUE_VERSION	1
@@ -85,24 +86,6 @@ entry_check_clock(struct entry *e, int64_t now)
 	    e->since != before.since;
 }
 
-static unsigned char *
-put_number(unsigned char *p, uint64_t n, int size)
-{
-	for (int i = size - 1; i >= 0; i--, n >>= 8)
-		p[i] = (unsigned char)n;
-	return p + size;
-}
-
-static uint64_t
-get_number(const unsigned char *p, int size)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < size; i++)
-		n = n << 8 | p[i];
-	return n;
-}
-
 size_t
 entry_encode(const struct entry *e, unsigned char value[ENTRY_VALUE_MAX])
 {
@@ -111,10 +94,10 @@ entry_encode(const struct entry *e, unsigned char value[ENTRY_VALUE_MAX])
 
 	*p++ = VALUE_VERSION;
 	*p++ = (unsigned char)e->kind;
-	p = put_number(p, e->reports, 4);
-	p = put_number(p, (uint64_t)e->expires, 8);
-	p = put_number(p, (uint64_t)e->seconds, 8);
-	p = put_number(p, (uint64_t)e->since, 8);
+	p = bytes_put(p, e->reports, 4);
+	p = bytes_put(p, (uint64_t)e->expires, 8);
+	p = bytes_put(p, (uint64_t)e->seconds, 8);
+	p = bytes_put(p, (uint64_t)e->since, 8);
 	memcpy(p, e->reason, size);
 	return VALUE_FIXED + size;
 }
@@ -130,10 +113,10 @@ entry_decode(struct entry *e, const void *value, size_t size)
 	    ((p[6] | p[14] | p[22]) & 0x80) != 0)	/* a time below 0 */
 		return -1;
 	e->kind = (enum entry_kind)p[1];
-	e->reports = (uint32_t)get_number(p + 2, 4);
-	e->expires = (int64_t)get_number(p + 6, 8);
-	e->seconds = (int64_t)get_number(p + 14, 8);
-	e->since = (int64_t)get_number(p + 22, 8);
+	e->reports = (uint32_t)bytes_get(p + 2, 4);
+	e->expires = (int64_t)bytes_get(p + 6, 8);
+	e->seconds = (int64_t)bytes_get(p + 14, 8);
+	e->since = (int64_t)bytes_get(p + 22, 8);
 	memset(e->reason, 0, sizeof e->reason);
 	memcpy(e->reason, p + VALUE_FIXED, size - VALUE_FIXED);
 	return 0;

@@ -11,16 +11,14 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "control.h"
+#include "line.h"
 #include "log.h"
 
 #define TABLES_MAX	4
 #define BACKLOG		64
-#define BUFFER_SIZE	8192	/* a data line may hold a whole path */
 
 static struct {
 	const struct control_command *row;
@@ -31,13 +29,6 @@ static int tables;
 static int listener = -1;
 static const char *listener_path;
 static atomic_int clients;
-
-/* A connection and what has been read of it, on either side. */
-struct line_reader {
-	int fd;
-	size_t used;
-	char text[BUFFER_SIZE];
-};
 
 int
 control_error(struct control_answer *answer, const char *fmt, ...)
@@ -50,44 +41,10 @@ control_error(struct control_answer *answer, const char *fmt, ...)
 	return -1;
 }
 
-static int
-make_address(struct sockaddr_un *sa, const char *path)
-{
-	size_t size = strlen(path);
-
-	memset(sa, 0, sizeof *sa);
-	sa->sun_family = AF_UNIX;
-	if (size >= sizeof sa->sun_path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(sa->sun_path, path, size + 1);
-	return 0;
-}
-
-/* A connection, not blocking; -1 with errno. */
-static int
-dial(const char *path)
-{
-	struct sockaddr_un sa;
-	int fd;
-
-	if (make_address(&sa, path) == -1 ||
-	    (fd = socket(AF_UNIX, SOCK_STREAM, 0)) == -1)
-		return -1;
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
-	    fcntl(fd, F_SETFL, O_NONBLOCK) == -1 ||
-	    connect(fd, (struct sockaddr *)&sa, sizeof sa) == -1) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 bool
 control_answers(const char *path)
 {
-	int fd = dial(path);
+	int fd = line_dial(path);
 
 	if (fd == -1)
 		return errno == EAGAIN || errno == EINPROGRESS;	/* just busy */
@@ -105,34 +62,6 @@ control_add(const struct control_command *row, void *arg)
 	}
 	table[tables].row = row;
 	table[tables++].arg = arg;
-}
-
-/*
- * Take the next line from what was read: returns its size without the LF, -1
- * when there is no whole one.  The line stays valid until drop_line().
- */
-static ssize_t
-next_line(struct line_reader *r)
-{
-	char *end = memchr(r->text, '\n', r->used);
-
-	if (end == NULL)
-		return -1;
-	*end = '\0';
-	return end - r->text;
-}
-
-static void
-drop_line(struct line_reader *r, size_t size)
-{
-	r->used -= size + 1;
-	memmove(r->text, r->text + size + 1, r->used);
-}
-
-static size_t
-room(const struct line_reader *r)
-{
-	return sizeof r->text - r->used;
 }
 
 /* Words are cut out of the line; the last of max takes what is left. */
@@ -240,18 +169,17 @@ serve(struct line_reader *r, FILE *out)
 	ssize_t n, size;
 
 	for (;;) {
-		n = read(r->fd, r->text + r->used, room(r));
+		n = line_read(r);
 		if (n == -1 && errno == EINTR)
 			continue;	/* we were stopped, and go on */
 		if (n <= 0)
 			return;
-		r->used += (size_t)n;
-		while ((size = next_line(r)) != -1) {
+		while ((size = line_next(r)) != -1) {
 			if (answer_line(out, r->text, (size_t)size) == -1)
 				return;
-			drop_line(r, (size_t)size);
+			line_drop(r, (size_t)size);
 		}
-		if (room(r) == 0) {
+		if (line_room(r) == 0) {
 			fprintf(out, "error line too long\n");
 			return;
 		}
@@ -343,7 +271,7 @@ bind_path(const char *path, mode_t mode)
 	mode_t old;
 	int fd, bound;
 
-	if (make_address(&sa, path) == -1 || clear_path(path) == -1 ||
+	if (line_address(&sa, path) == -1 || clear_path(path) == -1 ||
 	    (fd = socket(AF_UNIX, SOCK_STREAM, 0)) == -1)
 		return -1;
 	old = umask(0777);		/* nobody can connect before chmod */
@@ -382,117 +310,4 @@ control_close(void)
 	if (listener_path != NULL)
 		unlink(listener_path);
 	listener_path = NULL;
-}
-
-/* Wait until fd is ready; 0, or -1 with errno. */
-static int
-wait_for(int fd, short events, long deadline)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-	long left = deadline - clock_ms();
-	int n;
-
-	while ((n = poll(&p, 1, left > 0 ? (int)left : 0)) == -1 &&
-	    errno == EINTR)
-		left = deadline - clock_ms();
-	if (n == 0)
-		errno = ETIMEDOUT;
-	return n == 1 ? 0 : -1;
-}
-
-static int
-send_command(int fd, const char *command, long deadline)
-{
-	char line[CONTROL_LINE_MAX + 2];
-	size_t size, sent = 0;
-	ssize_t n;
-
-	size = (size_t)snprintf(line, sizeof line, "%s\n", command);
-	while (sent < size) {
-		if (wait_for(fd, POLLOUT, deadline) == -1)
-			return -1;
-		n = send(fd, line + sent, size - sent, MSG_NOSIGNAL);
-		if (n == -1 && (errno == EPIPE || errno == ECONNRESET))
-			return 0;	/* turned away: the answer says why */
-		if (n == -1 && errno != EAGAIN && errno != EINTR)
-			return -1;
-		sent += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
-}
-
-/* 1: go on; 0: ok; -1: error, its text in error. */
-static int
-take_line(const char *line, FILE *out, char error[CONTROL_ERROR_MAX])
-{
-	if (strcmp(line, "ok") == 0)
-		return 0;
-	if (strncmp(line, "error ", 6) == 0) {
-		snprintf(error, CONTROL_ERROR_MAX, "%.*s",
-		    CONTROL_ERROR_MAX - 1, line + 6);
-		return -1;
-	}
-	if (out != NULL)
-		fprintf(out, "%s\n", line);
-	return 1;
-}
-
-static int
-read_answer(int fd, long deadline, FILE *out, char error[CONTROL_ERROR_MAX])
-{
-	struct line_reader r = { .fd = fd };
-	ssize_t n, size;
-	int more;
-
-	for (;;) {
-		if (wait_for(fd, POLLIN, deadline) == -1)
-			break;
-		n = read(fd, r.text + r.used, room(&r));
-		if (n == -1 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		errno = n == 0 ? ECONNRESET : errno;
-		if (n <= 0)
-			break;
-		r.used += (size_t)n;
-		while ((size = next_line(&r)) != -1) {
-			more = take_line(r.text, out, error);
-			if (more != 1)
-				return more;
-			drop_line(&r, (size_t)size);
-		}
-		errno = EMSGSIZE;
-		if (room(&r) == 0)
-			break;
-	}
-	snprintf(error, CONTROL_ERROR_MAX, "no answer: %s", strerror(errno));
-	return -1;
-}
-
-int
-control_ask(const char *path, const char *command, int deadline_ms,
-    FILE *out, char error[CONTROL_ERROR_MAX])
-{
-	long deadline = clock_ms() + deadline_ms;
-	int fd, result;
-
-	if (strchr(command, '\n') != NULL ||
-	    strlen(command) > CONTROL_LINE_MAX) {
-		snprintf(error, CONTROL_ERROR_MAX,
-		    "a command is one line of at most %d bytes",
-		    CONTROL_LINE_MAX);
-		return -1;
-	}
-	if ((fd = dial(path)) == -1) {
-		snprintf(error, CONTROL_ERROR_MAX, "%.100s: %s", path,
-		    strerror(errno));
-		return -1;
-	}
-	if (send_command(fd, command, deadline) == -1) {
-		snprintf(error, CONTROL_ERROR_MAX, "%.100s: %s", path,
-		    strerror(errno));
-		result = -1;
-	} else
-		result = read_answer(fd, deadline, out, error);
-	close(fd);
-	return result;
 }

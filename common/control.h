@@ -69,10 +69,23 @@ void control_close(void);
 /*
  * Be the client: send one command and copy the data lines to out (NULL: drop
  * them).  Returns 0 on "ok"; -1 with the reason in error on anything else:
- * "error TEXT", nobody there, no answer after deadline_ms.  Never blocks
- * longer than that.  A command with an LF in it is refused, not sent.
+ * "error TEXT", and errno 0, or nobody there, or no answer after deadline_ms.
+ * Never blocks longer than that.  A command with an LF in it is refused, not
+ * sent.
  */
 int control_ask(const char *path, const char *command, int deadline_ms,
     FILE *out, char error[CONTROL_ERROR_MAX]);
+
+/*
+ * The same with all commands that the descriptor in has, one a line, over one
+ * connection; empty lines and those that begin with # are passed over.  Many
+ * are sent before the first is answered, so one must not depend on what became
+ * of another.  What is wrong with a line is logged with its number, and the
+ * others go on.  in may be slow: a server that hangs up on one who is silent is
+ * called again.  Returns 0 when all were "ok"; -1 when one was not, or after a
+ * line in the log when an answer did not come for deadline_ms, or the
+ * connection ended: then nobody knows about those behind it.
+ */
+int control_ask_all(const char *path, int in, int deadline_ms, FILE *out);
 
 #endif

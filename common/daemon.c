@@ -585,11 +585,15 @@ static int
 tell(const struct daemon *d, const char *path)
 {
 	char error[CONTROL_ERROR_MAX];
+	int told;
 
-	if (control_ask(path, d->tell, TELL_DEADLINE_MS, stdout, error) == 0)
-		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-	log_error("%s", error);
-	return EXIT_FAILURE;
+	if (strcmp(d->tell, "-") == 0)
+		told = control_ask_all(path, STDIN_FILENO, TELL_DEADLINE_MS,
+		    stdout);
+	else if ((told = control_ask(path, d->tell, TELL_DEADLINE_MS, stdout,
+	    error)) == -1)
+		log_error("%s", error);
+	return fflush(stdout) == 0 && told == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* As the service user, who must be able to read what is read. */

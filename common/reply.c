@@ -4,6 +4,7 @@
 
 #include "log.h"
 #include "reply.h"
+#include "stats.h"
 
 const char *
 action_word(enum action action)
@@ -134,4 +135,30 @@ reply_tempfail(SMFICTX *ctx, const char *code, const char *xcode,
 	assert(code[0] == '4' && xcode[0] == '4');
 	set(ctx, code, xcode, text);
 	return SMFIS_TEMPFAIL;
+}
+
+static struct stats_counter troubles[] = {
+	{ "errors_total", NULL,
+	    "Mail that could not be judged; see -onerror.", 0 },
+};
+
+sfsistat
+reply_trouble(SMFICTX *ctx, enum onerror onerror, const char *code,
+    const char *trouble)
+{
+	static struct log_limit limit;
+
+	stats_count(&troubles[0]);
+	if (log_due(&limit))
+		log_error("%s, so mail is %s", trouble,
+		    onerror == ONERROR_ACCEPT ? "let through" :
+		    "asked to come back");
+	return onerror == ONERROR_ACCEPT ? SMFIS_ACCEPT :
+	    reply_tempfail(ctx, code, "4.3.0", trouble);
+}
+
+void
+reply_add_stats(void)
+{
+	stats_add(troubles, sizeof troubles / sizeof troubles[0]);
 }

@@ -36,6 +36,11 @@ enum action {
 /* The word, for the log. */
 const char *action_word(enum action);
 
+/* Which way a milter fails that is in trouble; the words of -onerror. */
+enum onerror { ONERROR_ACCEPT, ONERROR_TEMPFAIL };
+
+#define ONERROR_WORDS	"accept|tempfail"
+
 /* Does it need the whole message, for it is carried out at its end? */
 bool action_at_end(enum action);
 
@@ -71,5 +76,16 @@ sfsistat reply_reject(SMFICTX *, const char *code, const char *xcode,
 /* Answer "451 4.7.1 text" and ask the client to try again; 421 hangs up. */
 sfsistat reply_tempfail(SMFICTX *, const char *code, const char *xcode,
     const char *text);
+
+/*
+ * Trouble of our own: count it, log it once a minute, and let the mail pass or
+ * ask for it again (4.3.0), as the administrator wants it.  The code is 421 at
+ * connect, where every other 4xx becomes a refusal for good.
+ */
+sfsistat reply_trouble(SMFICTX *, enum onerror, const char *code,
+    const char *trouble);
+
+/* Before the first thread: have errors_total printed, which counts these. */
+void reply_add_stats(void);
 
 #endif

@@ -58,7 +58,7 @@ rest(struct report *r)
 {
 	struct timespec end;
 
-	clock_gettime(CLOCK_REALTIME, &end);
+	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += REPORT_RETRY_SECONDS;
 	while (!r->stopped && pthread_cond_timedwait(&r->changed, &r->lock,
 	    &end) != ETIMEDOUT)
@@ -66,22 +66,26 @@ rest(struct report *r)
 	return !r->stopped;
 }
 
-static bool
+/* Returns 0, or -1 with errno 0 when it was refused. */
+static int
 tell(const struct report *r, const struct waiting *w)
 {
 	static struct log_limit limit;
 	char line[CONTROL_LINE_MAX], error[CONTROL_ERROR_MAX];
 	char client[ADDR_TEXT_MAX];
+	int why;
 
 	addr_print(&w->client, client);
 	snprintf(line, sizeof line, "report %s %ld %s", client, w->seconds,
 	    w->reason);
 	if (control_ask(r->path, line, REPORT_DEADLINE_MS, NULL, error) == 0)
-		return true;
+		return 0;
+	why = errno;
 	if (log_due(&limit))
 		log_error("cannot report %s to %s: %s", client, r->path,
 		    error);
-	return false;
+	errno = why;
+	return -1;
 }
 
 static void *
@@ -89,18 +93,22 @@ send_all(void *arg)
 {
 	struct report *r = arg;
 	struct waiting w;
-	bool sent;
+	int sent;
 
 	pthread_mutex_lock(&r->lock);
 	while (wait_for_one(r, &w)) {
 		for (int try = 1;; try++) {
+			bool refused;
+
 			pthread_mutex_unlock(&r->lock);
 			sent = tell(r, &w);
+			refused = sent == -1 && errno == 0;
 			pthread_mutex_lock(&r->lock);
-			if (sent || try == REPORT_TRIES || !rest(r))
+			if (sent == 0 || refused || try == REPORT_TRIES ||
+			    !rest(r))
 				break;
 		}
-		stats_count(&counters[sent ? SENT : FAILED]);
+		stats_count(&counters[sent == 0 ? SENT : FAILED]);
 	}
 	pthread_mutex_unlock(&r->lock);
 	return NULL;
@@ -110,6 +118,7 @@ struct report *
 report_new(const char *path)
 {
 	struct report *r = calloc(1, sizeof *r);
+	pthread_condattr_t attr;
 
 	if (r == NULL) {
 		log_error("out of memory");
@@ -117,7 +126,10 @@ report_new(const char *path)
 	}
 	r->path = path;
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_cond_init(&r->changed, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&r->changed, &attr);
+	pthread_condattr_destroy(&attr);
 	if (pthread_create(&r->thread, NULL, send_all, r) != 0) {
 		log_error("cannot start the thread that reports");
 		free(r);
@@ -131,12 +143,13 @@ void
 report_send(struct report *r, const struct addr *client, long seconds,
     const char *reason)
 {
+	static struct log_limit limit;
 	struct waiting *w;
+	bool dropped;
 
 	pthread_mutex_lock(&r->lock);
-	if (r->count == REPORT_WAITING_MAX || r->stopped)
-		stats_count(&counters[DROPPED]);
-	else {
+	dropped = r->count == REPORT_WAITING_MAX || r->stopped;
+	if (!dropped) {
 		w = &r->ring[(r->first + r->count++) % REPORT_WAITING_MAX];
 		w->client = *client;
 		w->seconds = seconds;
@@ -144,6 +157,11 @@ report_send(struct report *r, const struct addr *client, long seconds,
 		pthread_cond_signal(&r->changed);
 	}
 	pthread_mutex_unlock(&r->lock);
+	if (!dropped)
+		return;
+	stats_count(&counters[DROPPED]);
+	if (log_due(&limit))
+		log_error("%s takes no reports now, some are dropped", r->path);
 }
 
 void

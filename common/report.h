@@ -7,10 +7,13 @@
  * report - tell blackmilter of a client that gave itself away, through its
  * control socket and without letting anybody wait.
  *
- * A thread of its own sends what report_send() was given.  blackmilter may be
- * down or hang: a report is tried REPORT_TRIES times, and when too many wait
- * the newest is dropped.  Both are counted (reports_failed_total,
- * reports_dropped_total), and logged once a minute.
+ * A thread of its own sends what report_send() was given, in that order.
+ * blackmilter may be down or hang: a report that has no answer is tried
+ * REPORT_TRIES times while the others wait, so that a restart loses nothing;
+ * one that is refused, for the client is on a white list there, is not tried
+ * again.  When too many wait, the newest is dropped.  All is counted
+ * (reports_sent_total, reports_failed_total, reports_dropped_total), and what
+ * went wrong is logged once a minute.
  */
 #define REPORT_WAITING_MAX	64	/* reports that wait */
 #define REPORT_TRIES		2

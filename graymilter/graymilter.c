@@ -244,7 +244,7 @@ main(int argc, char *argv[])
 		{ "scanauth", 0, OPTIONS_FLAG, &session.scanauth, 0, 0, NULL,
 		    "also delay authenticated clients" },
 		{ "onerror", 0, OPTIONS_CHOICE, &session.onerror, 0, 0,
-		    "accept|tempfail", "what is done when we are in trouble" },
+		    ONERROR_WORDS, "what is done when we are in trouble" },
 		DAEMON_OPTIONS(d),
 		{ .name = NULL }
 	};

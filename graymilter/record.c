@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "record.h"
 
 #define VALUE_VERSION	1
@@ -237,24 +238,6 @@ record_merge(struct record *r, const struct record *other)
 
 /* --- the form in the store */
 
-static unsigned char *
-put_number(unsigned char *p, uint64_t n, int size)
-{
-	for (int i = size - 1; i >= 0; i--, n >>= 8)
-		p[i] = (unsigned char)n;
-	return p + size;
-}
-
-static uint64_t
-get_number(const unsigned char *p, int size)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < size; i++)
-		n = n << 8 | p[i];
-	return n;
-}
-
 void
 record_encode(const struct record *r, unsigned char value[RECORD_VALUE_SIZE])
 {
@@ -262,11 +245,11 @@ record_encode(const struct record *r, unsigned char value[RECORD_VALUE_SIZE])
 
 	*p++ = VALUE_VERSION;
 	*p++ = RECORD_VALUE_SIZE;
-	p = put_number(p, (uint64_t)r->first, 8);
-	p = put_number(p, (uint64_t)r->last, 8);
-	p = put_number(p, (uint64_t)r->hold, 8);
-	p = put_number(p, r->count, 4);
-	put_number(p, r->pending, 4);
+	p = bytes_put(p, (uint64_t)r->first, 8);
+	p = bytes_put(p, (uint64_t)r->last, 8);
+	p = bytes_put(p, (uint64_t)r->hold, 8);
+	p = bytes_put(p, r->count, 4);
+	bytes_put(p, r->pending, 4);
 }
 
 int
@@ -277,11 +260,11 @@ record_decode(struct record *r, const void *value, size_t size)
 	if (size != RECORD_VALUE_SIZE || p[0] != VALUE_VERSION ||
 	    p[1] != RECORD_VALUE_SIZE)
 		return -1;
-	r->first = (int64_t)get_number(p + 2, 8);
-	r->last = (int64_t)get_number(p + 10, 8);
-	r->hold = (int64_t)get_number(p + 18, 8);
-	r->count = (uint32_t)get_number(p + 26, 4);
-	r->pending = (uint32_t)get_number(p + 30, 4);
+	r->first = (int64_t)bytes_get(p + 2, 8);
+	r->last = (int64_t)bytes_get(p + 10, 8);
+	r->hold = (int64_t)bytes_get(p + 18, 8);
+	r->count = (uint32_t)bytes_get(p + 26, 4);
+	r->pending = (uint32_t)bytes_get(p + 30, 4);
 	return 0;
 }
 

@@ -77,13 +77,10 @@ static struct stats_counter counters[] = {
 	{ "decision_seconds_count", NULL, NULL, 0 },
 	{ "held_seconds_sum", NULL, "Time that delayed mail was held up.", 0 },
 	{ "held_seconds_count", NULL, NULL, 0 },
-	{ "errors_total", NULL,
-	    "Recipients that could not be judged; see -onerror.", 0 },
 	{ "friends_learned_total", NULL,
 	    "Recipients of authenticated users that may write back.", 0 },
 };
-enum { CONNECTIONS, SESSIONS, SECONDS, DECISIONS, HELD, HELD_COUNT, ERRORS,
-    LEARNED };
+enum { CONNECTIONS, SESSIONS, SECONDS, DECISIONS, HELD, HELD_COUNT, LEARNED };
 
 static sfsistat
 go_on(unsigned long no_reply)
@@ -91,22 +88,11 @@ go_on(unsigned long no_reply)
 	return steps & no_reply ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
-/*
- * Our own trouble; the direction is the administrator's choice.  The code is
- * 421 at connect, where every other 4xx becomes a refusal for good.
- */
+/* 421 at connect, see reply_trouble(). */
 static sfsistat
 fail(SMFICTX *ctx, const char *code, const char *trouble)
 {
-	static struct log_limit limit;
-
-	stats_count(&counters[ERRORS]);
-	if (log_due(&limit))
-		log_error("%s, so mail is %s", trouble,
-		    conf->onerror == SESSION_ACCEPT_ON_ERROR ? "let through" :
-		    "asked to come back");
-	return conf->onerror == SESSION_ACCEPT_ON_ERROR ? SMFIS_ACCEPT :
-	    reply_tempfail(ctx, code, "4.3.0", trouble);
+	return reply_trouble(ctx, (enum onerror)conf->onerror, code, trouble);
 }
 
 /*
@@ -571,5 +557,6 @@ session_open(const struct session_conf *c)
 	if (conf->traps)
 		steps |= SMFIP_RCPT_REJ;
 	stats_add(counters, sizeof counters / sizeof counters[0]);
+	reply_add_stats();
 	stats_add(verdicts + 1, JUDGE_BY_COUNT - 1);
 }

@@ -14,16 +14,14 @@
 /* What is done with a stranger; the words of -action. */
 enum session_action { SESSION_TEMPFAIL, SESSION_MARK, SESSION_NONE };
 
-/* The words of -onerror. */
-enum session_onerror { SESSION_ACCEPT_ON_ERROR, SESSION_TEMPFAIL_ON_ERROR };
-
 /* Complete before the first session, and the same from then on. */
 struct session_conf {
 	struct judge *judge;
 	struct report *report;	/* of clients that mail a trap; or NULL */
 	long report_seconds;	/* that they are to be refused */
 	const char *message;	/* of -rejectmessage; or NULL */
-	int action, onerror;	/* of the two enums above */
+	int action;		/* enum session_action */
+	int onerror;		/* enum onerror */
 	int quiet;		/* the seconds left are nobody's business */
 	int learn;		/* recipients of our users may write back */
 	int scanauth;		/* our users are judged, too */

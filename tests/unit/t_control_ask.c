@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -132,6 +133,290 @@ modes(void **state)
 		CHECK(strcmp(child.out, want) == 0, "row %zu: %s", i,
 		    child.out);
 	}
+}
+
+/* --- many commands at once; in processes of their own, for what they log */
+
+#define QUIET_MS	300	/* that control_ask_all() waits for an answer */
+#define LONG_SIZE	9000	/* bytes; more than any buffer for a line */
+#define BIG_COUNT	2000	/* commands with answers of LONG_SIZE */
+
+struct batch {
+	const char *in, *out, *err;	/* err is a pattern */
+	int status;
+	const char *greeting;		/* the server says it and closes */
+};
+
+struct server {
+	int fd, clients;		/* clients one after the other */
+	pthread_t thread;
+	const char *greeting;
+};
+
+/* What there is to say to a command; false: no more. */
+static bool
+answer_command(FILE *out, const char *command)
+{
+	const char *text = strchr(command, ' ');
+
+	text = text != NULL ? text + 1 : "";
+	if (strncmp(command, "data ", 5) == 0 ||
+	    strncmp(command, "part ", 5) == 0)
+		fprintf(out, "%sok\n", text);
+	else if (strncmp(command, "bad ", 4) == 0)
+		fprintf(out, "error %s", text);
+	else if (strncmp(command, "big ", 4) == 0)
+		for (int i = 0; i < LONG_SIZE / 100; i++)
+			fprintf(out, "%099d\n%s", i,
+			    i + 1 == LONG_SIZE / 100 ? "ok\n" : "");
+	else if (strcmp(command, "extra\n") == 0)
+		fprintf(out, "ok\nok\n");
+	else if (strcmp(command, "long\n") == 0)
+		fprintf(out, "%0*d", LONG_SIZE, 0);
+	else if (strcmp(command, "close\n") == 0)
+		return false;
+	else if (strcmp(command, "hang\n") != 0)
+		fprintf(out, "error ?\n");
+	return command[0] != 'p';
+}
+
+static void *
+serve_many(void *arg)
+{
+	const struct server *s = arg;
+	static char line[2 * LONG_SIZE];
+
+	for (int i = 0; i < s->clients; i++) {
+		int fd = accept(s->fd, NULL, NULL);
+		FILE *in = fdopen(fd, "r"), *out = fdopen(dup(fd), "w");
+
+		if (in == NULL || out == NULL)
+			return NULL;
+		if (s->greeting != NULL)
+			fprintf(out, "%s", s->greeting);
+		else
+			while (fgets(line, sizeof line, in) != NULL &&
+			    answer_command(out, line) && fflush(out) == 0)
+				;
+		fclose(out);
+		fclose(in);
+	}
+	return NULL;
+}
+
+static void
+start_server(struct server *s, int clients, const char *greeting)
+{
+	log_name("t");
+	s->clients = clients;
+	s->fd = make_socket(path, true);
+	s->greeting = greeting;
+	if (pthread_create(&s->thread, NULL, serve_many, s) != 0)
+		_exit(112);
+}
+
+/* Ask it, and wait until it has seen that it was left.  The exit status. */
+static int
+ask_server(struct server *s, int in, int deadline_ms, FILE *out)
+{
+	int asked = control_ask_all(path, in, deadline_ms, out);
+
+	pthread_join(s->thread, NULL);
+	return asked == 0 ? 0 : 1;
+}
+
+static int
+run_batch(void *arg)
+{
+	const struct batch *b = arg;
+	FILE *in = tmpfile();
+	struct server s;
+
+	start_server(&s, 1, b->greeting);
+	if (in == NULL || fputs(b->in, in) == EOF || fflush(in) == EOF)
+		return 113;
+	rewind(in);
+	return ask_server(&s, fileno(in), QUIET_MS, stdout);
+}
+
+static void
+batches(void **state)
+{
+	static char fits[CONTROL_LINE_MAX + 2], fits_out[CONTROL_LINE_MAX];
+	static char over[CONTROL_LINE_MAX + 32], huge[2 * LONG_SIZE];
+	static char huge_last[LONG_SIZE];
+	static const char reset[] =
+	    "t: line 2 and all behind it: no answer: Connection reset*\n";
+	static const char full[] = "error too many clients, come back\n";
+	static const struct batch table[] = {
+		{ "", "", "", 0, NULL },
+		{ "data a\n", "a\n", "", 0, NULL },
+		{ "data a\ndata b\n", "a\nb\n", "", 0, NULL },
+		{ "data a\ndata b", "a\nb\n", "", 0, NULL },
+		{ "\n#\n# x\n#bad x\n \t\r\n\ndata a\n", "a\n", "", 0,
+		    NULL },
+		{ " # x\n", "", "t: line 1: [?]:  # x\n", 1, NULL },
+		{ "bad x y\ndata a\n", "a\n", "t: line 1: x y: bad x y\n", 1,
+		    NULL },
+		{ "\n#\ndata a\nbad x\nno\ndata b", "a\nb\n",
+		    "t: line 4: x: bad x\nt: line 5: [?]: no\n", 1, NULL },
+		{ "bad x\033\r\n", "", "t: line 1: x*bad x*", 1, NULL },
+		{ fits, fits_out, "", 0, NULL },
+		{ over, "a\n", "t: line 1: line too long: data "
+		    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
+		    1, NULL },
+		{ huge, "a\n", "t: line 1: line too long: yyyyyy*y\n"
+		    "t: line 3: x: bad x\n", 1, NULL },
+		{ huge_last, "a\n", "t: line 2: line too long: zzzzzz*z\n", 1,
+		    NULL },
+		{ "data a\nclose\ndata b\nbad c\n", "a\n", reset, 1, NULL },
+		{ "data a\nhang\n", "a\n",
+		    "t: line 2 *: Connection timed out\n", 1, NULL },
+		{ "extra\n", "", "t: line 2 *: one too many\n", 1, NULL },
+		{ "data a\nlong\n", "a\n", "t: line 2 *: Message too long\n",
+		    1, NULL },
+		{ "data a\n", "", "t: line 1*: too many clients, come back*\n",
+		    1, full },
+		{ "data a\ndata b\n", "",
+		    "t: line 1*: too many clients, come back*\n", 1, full },
+		{ "data a\n", "", "t: line 1 and all*: Connection reset*", 1,
+		    "" },
+	};
+
+	(void)state;
+	memset(fits, 'f', CONTROL_LINE_MAX);
+	memcpy(fits, "data ", 5);
+	fits[CONTROL_LINE_MAX] = '\n';
+	snprintf(fits_out, sizeof fits_out, "%s", fits + 5);
+	memset(over, 'x', CONTROL_LINE_MAX + 1);
+	memcpy(over, "data ", 5);
+	memcpy(over + CONTROL_LINE_MAX + 1, "\ndata a\n", 9);
+	memset(huge, 'y', LONG_SIZE);
+	memcpy(huge + LONG_SIZE, "\ndata a\nbad x\n", 15);
+	memset(huge_last, 'z', sizeof huge_last - 1);
+	memcpy(huge_last, "data a\n", 7);
+	make_path(path, "batch");
+	for (size_t i = 0; i < COUNT(table); i++) {
+		child_run(&child, run_batch, (void *)&table[i]);
+		unlink(path);
+		CHECK(child.status == table[i].status, "row %zu: %d: %s", i,
+		    child.status, child.err);
+		CHECK(strcmp(child.out, table[i].out) == 0, "row %zu: %s", i,
+		    child.out);
+		CHECK(fnmatch(table[i].err, child.err, 0) == 0, "row %zu: %s",
+		    i, child.err);
+	}
+}
+
+/* More on its way than the socket holds, in both directions. */
+static int
+run_big(void *arg)
+{
+	FILE *in = tmpfile(), *out = tmpfile();
+	struct server s;
+
+	(void)arg;
+	start_server(&s, 1, NULL);
+	if (in == NULL || out == NULL)
+		return 113;
+	for (int i = 0; i < BIG_COUNT; i++)
+		fprintf(in, "big %0900d\n", i);
+	fflush(in);
+	rewind(in);
+	if (ask_server(&s, fileno(in), DEADLINE_MS, out) != 0)
+		return 1;
+	printf("%ld", ftell(out));
+	return 0;
+}
+
+/*
+ * Who writes the commands is waited for, and hears each answer at once.  The
+ * server does not wait after the first, and is called again.
+ */
+static int to_batch[2], from_batch[2];
+
+static void *
+converse(void *arg)
+{
+	struct pollfd p = { .fd = from_batch[0], .events = POLLIN };
+	bool *well = arg;
+	char text[3];
+
+	*well = true;
+	for (int i = 0; i < 3 && *well; i++) {
+		send_text(to_batch[1], i == 0 ? "part a\ndat" : "data a\ndat");
+		*well = poll(&p, 1, DEADLINE_MS) == 1 &&
+		    read(from_batch[0], text, sizeof text) == 2;
+		rest_ms(2 * QUIET_MS);
+		send_text(to_batch[1], "a b\n");
+		*well = *well && poll(&p, 1, DEADLINE_MS) == 1 &&
+		    read(from_batch[0], text, sizeof text) == 2;
+	}
+	close(to_batch[1]);
+	return NULL;
+}
+
+static int
+run_conversation(void *arg)
+{
+	struct server s;
+	pthread_t thread;
+	bool well;
+	FILE *out;
+	int asked;
+
+	(void)arg;
+	start_server(&s, 2, NULL);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, to_batch) == -1 ||
+	    pipe(from_batch) == -1 ||
+	    (out = fdopen(from_batch[1], "w")) == NULL ||
+	    pthread_create(&thread, NULL, converse, &well) != 0)
+		return 113;
+	asked = ask_server(&s, to_batch[0], QUIET_MS, out);
+	pthread_join(thread, NULL);
+	return asked == 0 && well ? 0 : 1;
+}
+
+static int
+run_nobody(void *arg)
+{
+	(void)arg;
+	log_name("t");
+	return control_ask_all(path, STDIN_FILENO, QUIET_MS, stdout) == -1;
+}
+
+static int
+run_bad_input(void *arg)
+{
+	struct server s;
+
+	(void)arg;
+	start_server(&s, 1, NULL);
+	return ask_server(&s, 1000, QUIET_MS, stdout);
+}
+
+static void
+batches_of_other_kinds(void **state)
+{
+	char want[32];
+
+	(void)state;
+	make_path(path, "batch");
+	child_run(&child, run_nobody, NULL);
+	CHECK(child.status == 1 && child_is_line(child.err, "batch: No such"),
+	    "%d: %s", child.status, child.err);
+	child_run(&child, run_bad_input, NULL);
+	unlink(path);
+	CHECK(child.status == 1 && child_is_line(child.err, "Bad file"),
+	    "%d: %s", child.status, child.err);
+	child_run(&child, run_conversation, NULL);
+	unlink(path);
+	CHECK(child.status == 0, "%d: %s", child.status, child.err);
+	child_run(&child, run_big, NULL);
+	unlink(path);
+	snprintf(want, sizeof want, "%d", BIG_COUNT * LONG_SIZE);
+	CHECK(child.status == 0 && strcmp(child.out, want) == 0, "%d: %s %s",
+	    child.status, child.out, child.err);
 }
 
 /* --- the client against servers that are none of ours */
@@ -305,6 +590,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(paths_left_alone),
 		cmocka_unit_test(modes),
+		cmocka_unit_test(batches),
+		cmocka_unit_test(batches_of_other_kinds),
 		cmocka_unit_test(servers_of_other_kinds),
 		cmocka_unit_test(who_answers),
 	};
