@@ -28,7 +28,11 @@ static int tables;
 
 static int listener = -1;
 static const char *listener_path;
-static atomic_int clients;
+
+/* Who is connected, so that nobody is served any more once we stop. */
+static pthread_mutex_t clients_lock = PTHREAD_MUTEX_INITIALIZER;
+static int clients[CONTROL_CLIENTS_MAX];	/* descriptors; 0: free */
+static bool closed;
 
 int
 control_error(struct control_answer *answer, const char *fmt, ...)
@@ -186,6 +190,23 @@ serve(struct line_reader *r, FILE *out)
 	}
 }
 
+/* The place of the one holds the other from now on.  False: there is none. */
+static bool
+swap_client(int old, int new)
+{
+	int i = 0;
+
+	pthread_mutex_lock(&clients_lock);
+	if (old == 0 && closed)
+		i = CONTROL_CLIENTS_MAX;
+	while (i < CONTROL_CLIENTS_MAX && clients[i] != old)
+		i++;
+	if (i < CONTROL_CLIENTS_MAX)
+		clients[i] = new;
+	pthread_mutex_unlock(&clients_lock);
+	return i < CONTROL_CLIENTS_MAX;
+}
+
 static void *
 client_thread(void *arg)
 {
@@ -194,10 +215,13 @@ client_thread(void *arg)
 
 	if (out != NULL) {
 		serve(&r, out);
+		fflush(out);
+	}
+	swap_client(r.fd, 0);
+	if (out != NULL)
 		fclose(out);
-	} else
+	else
 		close(r.fd);
-	atomic_fetch_sub(&clients, 1);
 	return NULL;
 }
 
@@ -217,13 +241,13 @@ start_client(int fd)
 	const struct timeval idle = { .tv_sec = CONTROL_IDLE_SECONDS };
 	pthread_t thread;
 
-	if (atomic_fetch_add(&clients, 1) >= CONTROL_CLIENTS_MAX ||
+	if (!swap_client(0, fd) ||
 	    fcntl(fd, F_SETFD, FD_CLOEXEC) == -1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &idle, sizeof idle) == -1 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &idle, sizeof idle) == -1 ||
 	    pthread_create(&thread, NULL, client_thread, (void *)(intptr_t)fd)
 	    != 0) {
-		atomic_fetch_sub(&clients, 1);
+		swap_client(fd, 0);
 		turn_away(fd);
 		return;
 	}
@@ -290,6 +314,7 @@ control_open(const char *path, mode_t mode)
 {
 	pthread_t thread;
 
+	closed = false;
 	if ((listener = bind_path(path, mode)) == -1) {
 		log_errno("control socket %s", path);
 		return -1;
@@ -310,4 +335,10 @@ control_close(void)
 	if (listener_path != NULL)
 		unlink(listener_path);
 	listener_path = NULL;
+	pthread_mutex_lock(&clients_lock);
+	closed = true;
+	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (clients[i] != 0)
+			shutdown(clients[i], SHUT_RDWR);
+	pthread_mutex_unlock(&clients_lock);
 }

@@ -63,7 +63,10 @@ void control_add(const struct control_command *table, void *arg);
  */
 int control_open(const char *path, mode_t mode);
 
-/* Remove the socket; commands under way may go on. */
+/*
+ * Remove the socket and hang up on the clients, lest one that does not read
+ * keeps us from ending; what a command has begun it still does.
+ */
 void control_close(void);
 
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "listfile.h"
 #include "log.h"
 #include "reply.h"
@@ -204,22 +205,13 @@ check_file(const struct listfile *f)
 	return wrong != NULL ? -1 : 0;
 }
 
-static long
-milliseconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 int
 listfiles_read(struct listfiles *l,
     int (*take)(struct listfile_reader *, char *line, size_t size), void *arg)
 {
 	struct listfile_reader r = { .files = l, .take = take, .arg = arg };
 
-	l->begin_ms = milliseconds();
+	l->begin_ms = clock_ms();
 	/* All of them, so that listfiles_changed() is content with a fault. */
 	for (int i = 0; i < l->count; i++)
 		look(l->file[i].path, &l->file[i].seen);
@@ -266,7 +258,7 @@ listfiles_log(const struct listfiles *l, const char *name, size_t bytes)
 	    "bytes=%zu ms=%ld", name != NULL ? "list=" : "",
 	    name != NULL ? name : "", name != NULL ? " " : "", l->count,
 	    total.entries, total.ignored, total.bad, bytes,
-	    milliseconds() - l->begin_ms);
+	    clock_ms() - l->begin_ms);
 }
 
 bool

@@ -113,8 +113,13 @@ state(const struct visit *v, enum tuple_kind kind, const struct record *r,
 	    r->last + rules->expire - v->now;
 	if (kind == TUPLE_FRIEND)
 		return "friend";
-	if (kind == TUPLE_NETWORK)
-		return record_is_white(r, rules, v->now) ? "white" : "counted";
+	if (kind == TUPLE_NETWORK && record_is_white(r, rules, v->now))
+		return "white";
+	if (kind == TUPLE_NETWORK) {
+		if (!record_is_friend(r, rules, v->now))
+			*left = r->first + rules->retry - v->now;
+		return "counted";
+	}
 	switch (record_try(&copy, rules, v->now, &wait)) {
 	case RECORD_EARLY:
 		*left = wait;

@@ -52,8 +52,10 @@ greylist_open(const struct greylist_conf *conf)
 		.sweep_seconds = SWEEP_SECONDS,
 	};
 
-	if (g == NULL)
+	if (g == NULL) {
+		log_error("out of memory");
 		return NULL;
+	}
 	g->conf = conf;
 	pthread_rwlock_init(&g->lock, NULL);
 	if ((g->store = store_open(&store)) == NULL) {
@@ -133,7 +135,7 @@ struct change {
 
 	/* What apply() is told, and what it says. */
 	bool may_begin;		/* the network may have another that waits */
-	int64_t settled;
+	int64_t first;		/* of a tuple that does not wait any more */
 	const struct record *other;	/* of this kind */
 	enum tuple_kind kind;
 	enum record_verdict verdict;
@@ -190,20 +192,19 @@ apply_pass(struct change *c)
 static bool
 apply_count(struct change *c)
 {
-	return record_count(&c->record, c->rules, c->now, c->settled);
+	return record_count(&c->record, c->rules, c->now);
+}
+
+static bool
+apply_settle(struct change *c)
+{
+	return record_settle(&c->record, c->first);
 }
 
 static bool
 apply_begin(struct change *c)
 {
 	return record_begin(&c->record, c->rules, c->now);
-}
-
-static bool
-apply_befriend(struct change *c)
-{
-	record_pass(&c->record, c->rules, c->now);
-	return true;
 }
 
 static bool
@@ -230,15 +231,40 @@ apply_merge(struct change *c)
  */
 static int
 count_pass(struct greylist *g, const struct tuple *t,
-    const struct record *network, int64_t now, int64_t settled)
+    const struct record *network, int64_t now)
 {
-	struct change c = { .apply = apply_count, .now = now,
-	    .settled = settled };
+	struct change c = { .apply = apply_count, .now = now };
 	struct record copy = *network;
 
-	if (!record_count(&copy, &g->conf->rules, now, settled))
+	if (!record_count(&copy, &g->conf->rules, now))
 		return 0;
 	return update(g, TUPLE_NETWORK, t, &c);
+}
+
+/*
+ * How many wait is counted by networks, which cost something; domains that a
+ * client speaks for cost nothing.
+ */
+static struct tuple
+by_network(const struct tuple *t)
+{
+	struct tuple n = *t;
+
+	if (t->network[0] != '\0')
+		memcpy(n.client, t->network, sizeof n.client);
+	n.network[0] = '\0';
+	return n;
+}
+
+/* A tuple of this network does not wait any more. */
+static int
+settle(struct greylist *g, const struct tuple *t, int64_t first, int64_t now)
+{
+	struct change c = { .apply = apply_settle, .now = now,
+	    .first = first };
+	const struct tuple n = by_network(t);
+
+	return update(g, TUPLE_NETWORK, &n, &c);
 }
 
 /* -1: the store is down. */
@@ -298,33 +324,38 @@ ask(struct greylist *g, const struct tuple *t, struct change *c, bool write)
 {
 	int (*how)(struct greylist *, enum tuple_kind, const struct tuple *,
 	    struct change *) = write ? update : peek;
+	const struct tuple n = by_network(t);
 
 	c->apply = apply_try;
-	if (how(g, g->conf->kind, t, c) == -1)
+	if (how(g, g->conf->kind, t, c) == -1 &&
+	    (peek(g, g->conf->kind, t, c) == -1 || c->verdict != RECORD_KNOWN))
 		return -1;
 	if (c->verdict != RECORD_NEW || c->may_begin)
 		return 0;
 	c->may_begin = c->whole_network = true;
-	return how(g, TUPLE_CLIENT, t, c);
+	return how(g, TUPLE_CLIENT, &n, c);
 }
 
 /* After ask(): what else is to be remembered. */
 static int
-settle(struct greylist *g, const struct tuple *t, const struct change *c,
+remember(struct greylist *g, const struct tuple *t, const struct change *c,
     const struct record *network, enum greylist_by by)
 {
 	struct change begin = { .apply = apply_begin, .now = c->now };
+	const struct tuple n = by_network(t);
 
 	switch (by) {
 	case GREYLIST_NEW:
 		return c->whole_network ? 0 :
-		    update(g, TUPLE_NETWORK, t, &begin);
+		    update(g, TUPLE_NETWORK, &n, &begin);
 	case GREYLIST_DELAYED:
-		return count_pass(g, t, network, c->now,
-		    c->whole_network ? 0 : c->record.first);
+		if (!c->whole_network &&
+		    settle(g, t, c->record.first, c->now) == -1)
+			return -1;
+		return count_pass(g, t, network, c->now);
 	case GREYLIST_KNOWN:
 	case GREYLIST_AUTOWHITE:
-		return count_pass(g, t, network, c->now, 0);
+		return count_pass(g, t, network, c->now);
 	case GREYLIST_FRIEND:
 		return pass_friend(g, t, c);
 	default:
@@ -344,7 +375,8 @@ decide(struct greylist *g, const struct tuple *t, int64_t now, bool write,
 	};
 	const struct record_rules *rules = &g->conf->rules;
 	struct change c = { .now = now };
-	struct record network, copy;
+	struct record network, waiting;
+	struct tuple n;
 	bool friend = false;
 
 	a->by = GREYLIST_DOWN;
@@ -352,13 +384,18 @@ decide(struct greylist *g, const struct tuple *t, int64_t now, bool write,
 	if (get(g, TUPLE_NETWORK, t, &network) == STORE_DOWN)
 		return;
 	if (record_is_white(&network, rules, now)) {
-		a->by = write && settle(g, t, &c, &network,
-		    GREYLIST_AUTOWHITE) == -1 ? GREYLIST_DOWN :
-		    GREYLIST_AUTOWHITE;
+		if (write)
+			remember(g, t, &c, &network, GREYLIST_AUTOWHITE);
+		a->by = GREYLIST_AUTOWHITE;
 		return;
 	}
-	copy = network;
-	c.may_begin = record_begin(&copy, rules, now);
+	if (t->network[0] != '\0') {
+		n = by_network(t);
+		if (get(g, TUPLE_NETWORK, &n, &waiting) == STORE_DOWN)
+			return;
+	} else
+		waiting = network;
+	c.may_begin = record_begin(&waiting, rules, now);
 	if (ask(g, t, &c, write) == -1)
 		return;
 	if ((c.verdict == RECORD_NEW || c.verdict == RECORD_EARLY) &&
@@ -366,40 +403,68 @@ decide(struct greylist *g, const struct tuple *t, int64_t now, bool write,
 		return;
 	a->by = friend ? GREYLIST_FRIEND : meaning[c.verdict];
 	a->seconds = friend ? 0 : c.seconds;
-	if (write && settle(g, t, &c, &network, a->by) == -1)
+	if (write && remember(g, t, &c, &network, a->by) == -1 &&
+	    a->by != GREYLIST_KNOWN)
 		a->by = GREYLIST_DOWN;
-}
-
-void
-greylist_try(struct greylist *g, const struct tuple *t, int64_t now,
-    struct greylist_answer *a)
-{
-	decide(g, t, now, true, a);
-}
-
-void
-greylist_test(struct greylist *g, const struct tuple *t, int64_t now,
-    struct greylist_answer *a)
-{
-	decide(g, t, now, false, a);
 }
 
 int
 greylist_carry(struct greylist *g, const struct tuple *t, int64_t now)
 {
 	struct change pass = { .apply = apply_pass, .now = now };
-	struct change count = { .apply = apply_count, .now = now };
 
 	if (update(g, g->conf->kind, t, &pass) == -1)
 		return -1;
-	count.settled = pass.record.first;
-	return pass.waited ? update(g, TUPLE_NETWORK, t, &count) : 0;
+	return pass.waited ? settle(g, t, pass.record.first, now) : 0;
+}
+
+static bool
+waits(const struct greylist_answer *a)
+{
+	return a->by == GREYLIST_NEW || a->by == GREYLIST_EARLY;
+}
+
+/*
+ * One that waits by its domain may have waited, or be known, by its network:
+ * a hint must not make anybody wait longer.
+ */
+static void
+decide_by_both(struct greylist *g, const struct tuple *t, int64_t now,
+    bool write, struct greylist_answer *a)
+{
+	const struct tuple n = by_network(t);
+	struct greylist_answer b;
+
+	decide(g, t, now, write, a);
+	if (t->network[0] == '\0' || !waits(a))
+		return;
+	decide(g, &n, now, false, &b);
+	if (waits(&b))
+		a->seconds = b.seconds < a->seconds ? b.seconds : a->seconds;
+	else if (write && greylist_carry(g, t, now) == -1)
+		a->by = GREYLIST_DOWN;
+	else
+		*a = b;
+}
+
+void
+greylist_try(struct greylist *g, const struct tuple *t, int64_t now,
+    struct greylist_answer *a)
+{
+	decide_by_both(g, t, now, true, a);
+}
+
+void
+greylist_test(struct greylist *g, const struct tuple *t, int64_t now,
+    struct greylist_answer *a)
+{
+	decide_by_both(g, t, now, false, a);
 }
 
 int
 greylist_befriend(struct greylist *g, const struct tuple *t, int64_t now)
 {
-	struct change c = { .apply = apply_befriend, .now = now };
+	struct change c = { .apply = apply_pass, .now = now };
 
 	return update(g, TUPLE_FRIEND, t, &c);
 }
@@ -476,6 +541,8 @@ greylist_walk(struct greylist *g, const char *client,
 			result = store_walk(g->store, key, size, each_record,
 			    &w);
 	}
+	if (atomic_load(&g->closing))
+		result = STORE_DOWN;
 	leave(g);
 	return result == STORE_DOWN ? -1 : 0;
 }

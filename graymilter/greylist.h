@@ -89,8 +89,7 @@ int greylist_forget(struct greylist *, enum tuple_kind, const struct tuple *);
 /*
  * Call each() for every record, or every one that has to do with this client,
  * in the order of kinds, then of their texts.  each() may use the greylist.
- * -1: the store is down; then some were not seen.  Ends early when the
- * greylist is closed.
+ * -1: the store is down, or was closed meanwhile; then some were not seen.
  */
 int greylist_walk(struct greylist *, const char *client,
     void (*each)(enum tuple_kind, const struct tuple *,

@@ -155,8 +155,10 @@ judge_set_tuple(const struct judge *j, struct tuple *t,
 		return;
 	memcpy(domain, m.domain, m.domain_size);
 	domain[m.domain_size] = '\0';
-	if (hints_find(j->hints, addr, domain, now))
+	if (hints_find(j->hints, addr, domain, now)) {
+		memcpy(t->network, t->client, sizeof t->network);
 		tuple_set_domain(t, domain);
+	}
 }
 
 void

@@ -7,6 +7,7 @@
 #include "bytes.h"
 #include "record.h"
 
+#define TIME_MAX	((int64_t)1 << 40)	/* in a dump; the year 36812 */
 #define VALUE_VERSION	1
 
 /* --- the clock, which may say anything */
@@ -128,9 +129,8 @@ record_is_white(const struct record *r, const struct record_rules *rules,
 	    is_recent(r->last, rules->expire, now);
 }
 
-/* A message passed, which may count.  False: nothing is changed. */
-static bool
-count_message(struct record *r, const struct record_rules *rules, int64_t now)
+bool
+record_count(struct record *r, const struct record_rules *rules, int64_t now)
 {
 	if (rules->autowhite == 0 && r->count != RECORD_BY_HAND)
 		return false;
@@ -159,15 +159,12 @@ record_whiten(struct record *r, int64_t now)
 }
 
 bool
-record_count(struct record *r, const struct record_rules *rules, int64_t now,
-    int64_t settled)
+record_settle(struct record *r, int64_t first)
 {
-	bool is_counted = count_message(r, rules, now);
-	bool is_settled = settled != 0 && settled >= r->first &&
-	    r->pending > 0;
+	bool is_pending = first >= r->first && r->pending > 0;
 
-	r->pending -= is_settled;
-	return is_counted || is_settled;
+	r->pending -= is_pending;
+	return is_pending;
 }
 
 /* Does what is pending still count?  At first + retry it does not. */
@@ -359,11 +356,11 @@ scan_numbers(struct record *r, char *const word[5])
 {
 	int64_t count, pending;
 
-	if (scan_number(&r->first, word[0], INT64_MIN, INT64_MAX) == -1)
+	if (scan_number(&r->first, word[0], -TIME_MAX, TIME_MAX) == -1)
 		return "FIRST is no time";
-	if (scan_number(&r->last, word[1], INT64_MIN, INT64_MAX) == -1)
+	if (scan_number(&r->last, word[1], -TIME_MAX, TIME_MAX) == -1)
 		return "LAST is no time";
-	if (scan_number(&r->hold, word[2], INT64_MIN, INT64_MAX) == -1)
+	if (scan_number(&r->hold, word[2], -TIME_MAX, TIME_MAX) == -1)
 		return "HOLD is no number of seconds";
 	if (scan_number(&count, word[3], 0, UINT32_MAX) == -1)
 		return "COUNT is no number";

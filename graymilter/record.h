@@ -68,14 +68,18 @@ bool record_is_white(const struct record *, const struct record_rules *,
 
 /*
  * NETWORK: a message of it passed.  Counted once in RECORD_HOUR; of one that
- * is white, last is renewed as often.  settled is the first of a tuple that
- * does not wait any more, 0: of none; one that pending did not count, because
- * it is older than first, is not taken off it.
- * False: nothing is changed, so that it need not be written.  With autowhite 0
- * no message counts, but for one that was chosen; what is settled is.
+ * is white, last is renewed as often.  With autowhite 0 only one that was
+ * chosen is renewed.  False: nothing is changed, so that it need not be
+ * written.
  */
-bool record_count(struct record *, const struct record_rules *, int64_t now,
-    int64_t settled);
+bool record_count(struct record *, const struct record_rules *, int64_t now);
+
+/*
+ * NETWORK: a tuple with this first does not wait any more.  One that pending
+ * does not count, because it is older than pending, is not taken off it:
+ * false, and nothing is changed.
+ */
+bool record_settle(struct record *, int64_t first);
 
 /* NETWORK: it is white from now on, whatever autowhite is. */
 void record_whiten(struct record *, int64_t now);

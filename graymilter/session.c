@@ -36,7 +36,8 @@ struct session {
 	bool learns;		/* its recipients may write back */
 	bool bounces;		/* the null sender: the answer is at DATA */
 	bool passes;		/* a recipient did, and so do the others */
-	bool trapped;		/* a recipient was a trap: none passes */
+	bool trapped;		/* a recipient was a trap */
+	bool others;		/* a recipient is exempt */
 	int64_t held, would_wait;	/* seconds, for the header; or 0 */
 	struct waiting *waiting;
 	int waits;
@@ -115,13 +116,17 @@ note(SMFICTX *ctx, const struct session *s, const struct verdict *v,
 	if (!judge_waits(v->by) && v->by != JUDGE_DELAYED &&
 	    v->by != JUDGE_FRIEND && !log_is_verbose())
 		return;
-	if (v->seconds != 0)
+	if (v->seconds != 0 && (v->by != JUDGE_DELAYED ||
+	    conf->action == SESSION_TEMPFAIL))
 		snprintf(seconds, sizeof seconds, " %s=%" PRId64,
 		    v->by == JUDGE_DELAYED ? "held" : "left", v->seconds);
-	log_info("verdict=%s by=%s%s%s client=%s from=%s to=%s%s qid=%s "
+	log_info("verdict=%s by=%s%s%s client=%s%s%s from=%s to=%s%s qid=%s "
 	    "us=%" PRId64, verdict, judge_word(v->by),
 	    v->list != NULL ? " list=" : "", v->list != NULL ? v->list : "",
-	    addr_print(&s->addr, client), s->sender, log_word(to, recipient),
+	    addr_print(&s->addr, client),
+	    s->tuple.network[0] != '\0' ? " spf=" : "",
+	    s->tuple.network[0] != '\0' ? s->tuple.client : "",
+	    s->sender, log_word(to, recipient),
 	    seconds, id != NULL ? log_word(qid, id) : "NOQUEUE", us);
 }
 
@@ -144,7 +149,8 @@ clear_message(struct session *s)
 	s->waiting = NULL;
 	s->waits = 0;
 	s->sender[0] = '\0';
-	s->spared = s->learns = s->bounces = s->passes = s->trapped = false;
+	s->spared = s->learns = s->bounces = s->passes = s->trapped =
+	    s->others = false;
 	s->held = s->would_wait = 0;
 }
 
@@ -251,13 +257,18 @@ learn(struct session *s, const char *path)
 
 /*
  * The client gave itself away; blackmilter shall know, if there is one.  One
- * that bounces mail with a forged sender did not.
+ * that bounces mail with a forged sender did not, nor one that is known to be
+ * good: there somebody only mistyped.
  */
 static void
-spring_trap(struct session *s)
+spring_trap(struct session *s, const char *path)
 {
+	struct verdict v;
+
 	s->trapped = true;
-	if (conf->report != NULL && !s->bounces)
+	tuple_set_recipient(&s->tuple, path);
+	judge_tuple(conf->judge, &s->tuple, (int64_t)time(NULL), false, &v);
+	if (conf->report != NULL && !s->bounces && judge_waits(v.by))
 		report_send(conf->report, &s->addr, conf->report_seconds,
 		    "mailed a trap");
 }
@@ -268,12 +279,12 @@ carry_waiting(struct session *s)
 {
 	int result = 0;
 
-	for (int i = 0; i < s->waits; i++) {
+	/* Each may take a while when the store is in trouble, so not all. */
+	for (int i = 0; i < s->waits && result == 0; i++) {
 		memcpy(s->tuple.recipient, s->waiting[i].recipient,
 		    sizeof s->tuple.recipient);
-		if (greylist_carry(conf->judge->greylist, &s->tuple,
-		    (int64_t)time(NULL)) == -1)
-			result = -1;
+		result = greylist_carry(conf->judge->greylist, &s->tuple,
+		    (int64_t)time(NULL));
 	}
 	s->waits = 0;
 	return result;
@@ -286,13 +297,10 @@ judge_one(SMFICTX *ctx, struct session *s, const char *recipient,
 {
 	int64_t begin = clock_us(), us;
 
-	if (s->trapped) {
-		v->by = JUDGE_TRAP;
-		v->seconds = conf->judge->conf.rules.delay;
-	} else if (s->passes) {
+	if (s->passes)
 		v->by = greylist_carry(conf->judge->greylist, &s->tuple,
 		    (int64_t)time(NULL)) == -1 ? JUDGE_ERROR : JUDGE_CARRIED;
-	} else
+	else
 		judge_tuple(conf->judge, &s->tuple, (int64_t)time(NULL), true,
 		    v);
 	us = clock_us() - begin;
@@ -306,6 +314,17 @@ judge_one(SMFICTX *ctx, struct session *s, const char *recipient,
 		if (v->seconds > s->held)
 			s->held = v->seconds;
 	}
+}
+
+/*
+ * To DATA, the answer hangs up.  After another 4xx a client may say DATA again,
+ * and then the MTA asks and libmilter does not answer, until we are left out of
+ * all that follows.
+ */
+static const char *
+code(const struct session *s)
+{
+	return s->bounces ? "421" : "451";
 }
 
 static sfsistat
@@ -323,7 +342,7 @@ refuse(SMFICTX *ctx, const struct session *s, const struct verdict *v)
 	    .client = addr_print(&s->addr, client),
 	    .list = when,
 	    .queue_id = qid != NULL ? qid : "NOQUEUE" });
-	return reply_tempfail(ctx, "451", "4.7.1", expanded);
+	return reply_tempfail(ctx, code(s), "4.7.1", expanded);
 }
 
 /* Is there nothing more to do for this message, whoever else it is for? */
@@ -333,16 +352,22 @@ may_go(const struct session *s, const struct verdict *v)
 	return v->by == JUDGE_AUTOWHITE && s->held == 0 && !conf->traps;
 }
 
+static sfsistat
+in_trouble(SMFICTX *ctx, const struct session *s)
+{
+	return fail(ctx, code(s), "the greylist cannot be used");
+}
+
 /* A verdict is there: pass, or be sent away in the way that was chosen. */
 static sfsistat
 act(SMFICTX *ctx, struct session *s, const struct verdict *v)
 {
 	if (v->by == JUDGE_ERROR)
-		return fail(ctx, "451", "the greylist cannot be used");
+		return in_trouble(ctx, s);
 	if (!judge_waits(v->by)) {
 		s->passes = true;
 		if (carry_waiting(s) == -1)
-			return fail(ctx, "451", "the greylist cannot be used");
+			return in_trouble(ctx, s);
 		s->would_wait = 0;
 		return may_go(s, v) ? SMFIS_ACCEPT : SMFIS_CONTINUE;
 	}
@@ -383,9 +408,11 @@ gray_envrcpt(SMFICTX *ctx, char **argv)
 		return SMFIS_CONTINUE;
 	if (v.by != JUDGE_NOTHING) {
 		note(ctx, s, &v, argv[0], 0);
-		if (v.by != JUDGE_TRAP)
+		if (v.by != JUDGE_TRAP) {
+			s->others = true;
 			return SMFIS_CONTINUE;
-		spring_trap(s);
+		}
+		spring_trap(s, argv[0]);
 		return s->bounces ? SMFIS_CONTINUE : act(ctx, s, &v);
 	}
 	tuple_set_recipient(&s->tuple, argv[0]);
@@ -408,11 +435,13 @@ judge_bounce(SMFICTX *ctx, struct session *s)
 {
 	struct verdict v = { .by = JUDGE_NOTHING }, wait = v;
 	const int count = s->waits;
+	char path[TUPLE_TEXT_MAX + 3];
 
 	for (int i = 0; i < count && !s->passes; i++) {
 		memcpy(s->tuple.recipient, s->waiting[i].recipient,
 		    sizeof s->tuple.recipient);
-		judge_one(ctx, s, s->tuple.recipient, &v);
+		snprintf(path, sizeof path, "<%s>", s->tuple.recipient);
+		judge_one(ctx, s, path, &v);
 		if (v.by == JUDGE_ERROR || !judge_waits(v.by)) {
 			s->waiting[i] = s->waiting[--s->waits];
 			return act(ctx, s, &v);
@@ -420,7 +449,7 @@ judge_bounce(SMFICTX *ctx, struct session *s)
 		if (v.seconds > wait.seconds)
 			wait = v;
 	}
-	if (s->trapped && wait.by == JUDGE_NOTHING) {
+	if (s->trapped && count == 0 && !s->others) {
 		wait.by = JUDGE_TRAP;
 		wait.seconds = conf->judge->conf.rules.delay;
 	}

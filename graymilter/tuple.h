@@ -38,6 +38,9 @@ struct tuple {
 	char client[TUPLE_TEXT_MAX + 1];
 	char sender[TUPLE_TEXT_MAX + 1];
 	char recipient[TUPLE_TEXT_MAX + 1];
+
+	/* Of a client that is a domain in its stead, else ""; in no key. */
+	char network[TUPLE_TEXT_MAX + 1];
 };
 
 /* "client", "pair", "triplet", "network", "friend". */

@@ -37,6 +37,13 @@ check_value(const struct record *r)
 	CHECK(record_decode(&copy, value, sizeof value - 1) == -1);
 }
 
+/* One that a dump can hold. */
+static bool
+is_time(int64_t t)
+{
+	return t >= -((int64_t)1 << 40) && t <= (int64_t)1 << 40;
+}
+
 /* One line of nine printable words and single blanks, which says it all. */
 static void
 check_line(enum tuple_kind kind, const struct tuple *t, const struct record *r)
@@ -58,6 +65,10 @@ check_line(enum tuple_kind kind, const struct tuple *t, const struct record *r)
 	}
 	CHECK(blanks == 9);
 	memcpy(copy, line, sizeof copy);
+	if (!is_time(r->first) || !is_time(r->last) || !is_time(r->hold)) {
+		CHECK(record_scan(&t_copy, &r_copy, copy + 5, &wrong) == -1);
+		return;
+	}
 	CHECK(record_scan(&t_copy, &r_copy, copy + 5, &wrong) == (int)kind);
 	CHECK(is_same(&r_copy, r));
 	record_print(again, kind, &t_copy, &r_copy);
@@ -93,7 +104,10 @@ check_network(const struct record *r, int64_t now)
 	struct record counted = *r, begun = *r;
 	bool is_white = record_is_white(r, &rules, now);
 
-	if (!record_count(&counted, &rules, now, r->hold))
+	if (!record_settle(&counted, r->hold))
+		CHECK(is_same(&counted, r));
+	counted = *r;
+	if (!record_count(&counted, &rules, now))
 		CHECK(is_same(&counted, r));
 	CHECK(!is_white || record_is_white(&counted, &rules, now));
 	CHECK(counted.last <= now);
@@ -159,7 +173,7 @@ check_record(const struct record *r)
 static void
 check_scan(const char *line, struct record *r)
 {
-	const struct tuple t_before = { "c", "s", "r" };
+	const struct tuple t_before = { "c", "s", "r", "" };
 	const struct record before = *r;
 	struct tuple t = t_before;
 	const char *wrong = NULL;

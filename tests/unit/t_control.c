@@ -650,8 +650,7 @@ the_end(void **state)
 	assert_false(control_answers(path));
 	ask("none");
 	assert_int_equal(strncmp(answer, "error ", 6), 0);
-	send_text(fd, "none\n");
-	read_until(fd, "[none] 1\nok\n");
+	read_until(fd, NULL);		/* hung up on */
 	close(fd);
 	make_file(path);
 	control_close();	/* once more is none of our file's business */

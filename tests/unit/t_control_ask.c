@@ -265,10 +265,14 @@ batches(void **state)
 		{ over, "a\n", "t: line 1: line too long: data "
 		    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n",
 		    1, NULL },
-		{ huge, "a\n", "t: line 1: line too long: yyyyyy*y\n"
-		    "t: line 3: x: bad x\n", 1, NULL },
-		{ huge_last, "a\n", "t: line 2: line too long: zzzzzz*z\n", 1,
-		    NULL },
+		{ huge, "a\n", "t: line 1: line too long: "
+		    "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+		    "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+		    "\nt: line 3: x: bad x\n", 1, NULL },
+		{ huge_last, "a\n", "t: line 2: line too long: "
+		    "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
+		    "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
+		    "\n", 1, NULL },
 		{ "data a\nclose\ndata b\nbad c\n", "a\n", reset, 1, NULL },
 		{ "data a\nhang\n", "a\n",
 		    "t: line 2 *: Connection timed out\n", 1, NULL },

@@ -307,6 +307,7 @@ hangs(void **state)
 static void
 stops(void **state)
 {
+	unsigned long dropped = stat_of("dropped");
 	struct report *r[2];
 	long begun;
 
@@ -320,6 +321,8 @@ stops(void **state)
 	report_stop(r[0]);
 	report_stop(r[1]);
 	assert_true(now_ms() - begun < 1000);
+	send_one(r[0], "192.0.2.1", "x");
+	assert_int_equal(stat_of("dropped"), dropped + 1);
 }
 
 /* From several threads at a time each comes once. */
