@@ -56,9 +56,18 @@ sub neighbour { return shift =~ s/\.25$/.26/r }
 # Long enough for everybody that was asked to come back.
 sub wait_delay { sleep DELAY + 0.1 }
 
+# What a client hears that says DATA again, which once led past the filter.
+sub second_data {
+	my $c = Smtp->new(from => shift);
+	$c->cmd($_) for 'HELO client.example', 'MAIL FROM:<>',
+	    'RCPT TO:<zoe@example.test>', 'DATA';
+	return $c->cmd('DATA')->{code};
+}
+
 sub is_new {
 	my ($r, $at, $what) = @_;
-	is "$r->{at}: $r->{text}", "$at: 451 4.7.1 Greylisted, " .
+	my $code = $at eq 'data' ? 421 : 451;
+	is "$r->{at}: $r->{text}", "$at: $code 4.7.1 Greylisted, " .
 	    "please come back in @{[DELAY]} seconds", $what;
 }
 
@@ -177,6 +186,7 @@ subtest 'the null sender' => sub {
 	is_deeply [map { $_->{code} } @{ $r->{rcpt} }], [250, 250],
 	    'may ask whether somebody exists';
 	is_new($r, 'data', 'and is asked to come back at DATA');
+	is second_data($client), 0, 'where it is hung up on';
 	wait_delay;
 	is mail_from($client, mail => '')->{at}, 'eom', 'returns';
 	is_delayed('and passes');

@@ -25,9 +25,18 @@ sub mail_from {
 	return Smtp->new(from => $from, port => 2526)->send(%with);
 }
 
+# What a client hears that says DATA again, which once led past the filter.
+sub second_data {
+	my $c = Smtp->new(from => shift, port => 2526);
+	$c->cmd($_) for 'HELO client.example', 'MAIL FROM:<>',
+	    'RCPT TO:<zoe@example.test>', 'DATA';
+	return $c->cmd('DATA')->{code};
+}
+
 sub is_new {
 	my ($r, $at, $what) = @_;
-	is "$r->{at}: $r->{text}", "$at: 451 4.7.1 Greylisted, " .
+	my $code = $at eq 'data' ? 421 : 451;
+	is "$r->{at}: $r->{text}", "$at: $code 4.7.1 Greylisted, " .
 	    "please come back in @{[DELAY]} seconds", $what;
 }
 
@@ -67,6 +76,7 @@ subtest 'a stranger and a bounce come back' => sub {
 	like join('|', delivered), $delayed, 'with its own';
 	is mail_from($client)->{at}, 'eom', 'then it is known';
 	is join('|', delivered), '', 'and has none';
+	is second_data($client), 0, 'at DATA it is hung up on';
 };
 
 subtest 'the queue id' => sub {
