@@ -36,7 +36,8 @@ parse_subject(struct control_answer *answer, const struct judge *j,
 	if (strchr(text, '@') != NULL) {
 		tuple_set_sender(&s->tuple, text);
 		tuple_set_recipient(&s->tuple, text);
-		return 0;
+		if (s->tuple.sender[0] != '\0')
+			return 0;
 	}
 	s->is_client = true;
 	if (addr_parse(&addr, text) == 0) {

@@ -262,7 +262,7 @@ check_two_recipients(const char *path, const char *other)
 static void
 check_raw_key(const uint8_t *data, size_t size)
 {
-	struct tuple t = { "x", "y", "z" }, before = t;
+	struct tuple t = { "x", "y", "z", "" }, before = t;
 	unsigned char key[STORE_KEY_MAX];
 	int kind = tuple_from_key(&t, data, size);
 

@@ -545,7 +545,7 @@ form_of_keys(void **state)
 		{ TUPLE_NETWORK, "Nc", 3 },
 		{ TUPLE_FRIEND, "Fs\0r", 5 },
 	};
-	const struct tuple t = { "c", "s", "r" };
+	const struct tuple t = { "c", "s", "r", "" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(table); i++) {
@@ -586,7 +586,7 @@ no_keys(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(table); i++) {
-		struct tuple t = { "x", "y", "z" };
+		struct tuple t = { "x", "y", "z", "" };
 		const struct tuple before = t;
 		char *key = malloc(table[i].size + 1);
 
@@ -612,7 +612,7 @@ prefixes(void **state)
 		enum tuple_kind of = (enum tuple_kind)(i / 16 / TUPLE_KINDS);
 		enum tuple_kind kind = (enum tuple_kind)(i / 16 % TUPLE_KINDS);
 		const char *client = clients[i % 4];
-		struct tuple t = { "", "s", "r" };
+		struct tuple t = { "", "s", "r", "" };
 		size_t size;
 
 		snprintf(t.client, sizeof t.client, "%s", clients[i / 4 % 4]);
