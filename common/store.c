@@ -333,7 +333,8 @@ replace(void *value, size_t size, void *arg)
 	const struct new_value *new = arg;
 
 	(void)size;
-	memcpy(value, new->value, new->size);
+	if (new->size > 0)		/* or there may be no value */
+		memcpy(value, new->value, new->size);
 	return new->size;
 }
 

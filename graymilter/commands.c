@@ -36,7 +36,7 @@ parse_subject(struct control_answer *answer, const struct judge *j,
 	if (strchr(text, '@') != NULL) {
 		tuple_set_sender(&s->tuple, text);
 		tuple_set_recipient(&s->tuple, text);
-		if (s->tuple.sender[0] != '\0')
+		if (s->tuple.sender[0] != '\0')	/* "<@a:>" is null */
 			return 0;
 	}
 	s->is_client = true;
@@ -110,17 +110,14 @@ state(const struct visit *v, enum tuple_kind kind, const struct record *r,
 	struct record copy = *r;
 	int64_t wait;
 
-	*left = r->last == 0 ? r->first + rules->retry - v->now :
-	    r->last + rules->expire - v->now;
+	/* Of a network of which nothing passed for long some may wait. */
+	*left = record_is_friend(r, rules, v->now) ?
+	    r->last + rules->expire - v->now :
+	    r->first + rules->retry - v->now;
 	if (kind == TUPLE_FRIEND)
 		return "friend";
-	if (kind == TUPLE_NETWORK && record_is_white(r, rules, v->now))
-		return "white";
-	if (kind == TUPLE_NETWORK) {
-		if (!record_is_friend(r, rules, v->now))
-			*left = r->first + rules->retry - v->now;
-		return "counted";
-	}
+	if (kind == TUPLE_NETWORK)
+		return record_is_white(r, rules, v->now) ? "white" : "counted";
 	switch (record_try(&copy, rules, v->now, &wait)) {
 	case RECORD_EARLY:
 		*left = wait;

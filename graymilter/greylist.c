@@ -533,7 +533,8 @@ greylist_walk(struct greylist *g, const char *client,
 
 	if (!enter(g))
 		return -1;
-	for (int kind = 0; kind < TUPLE_KINDS && result != STORE_DOWN; kind++) {
+	for (int kind = 0; kind < TUPLE_KINDS && result != STORE_DOWN &&
+	    !atomic_load(&g->closing); kind++) {
 		size_t size = tuple_key_prefix(key, (enum tuple_kind)kind,
 		    client);
 

@@ -224,7 +224,8 @@ judge_explain(const struct judge *j, FILE *out, const char *address,
 	if (by == NULL && v.by == JUDGE_NOTHING)
 		judge_tuple(j, &t, now, false, &v);
 	fprintf(out, "verdict=%s by=%s", judge_waits(v.by) ? "tempfail" :
-	    v.by == JUDGE_ERROR ? "error" : "pass", by != NULL ? by : judge_word(v.by));
+	    v.by == JUDGE_ERROR ? "error" : "pass",
+	    by != NULL ? by : judge_word(v.by));
 	if (v.list != NULL)
 		fprintf(out, " list=%s", v.list);
 	if (v.seconds != 0)
