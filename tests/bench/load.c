@@ -18,6 +18,7 @@
 #include "mta.h"
 #include "options.h"
 #include "proc.h"
+#include "triplet.h"
 
 #define SESSIONS_MAX	2000000
 #define CLIENTS_MAX	65536	/* the rest of a longer file is not used */
@@ -29,8 +30,8 @@ struct clients {
 
 static struct {
 	const char *socket, *listed, *unlisted, *reload;
-	long count, at_once, rate, idle, pid;
-	int message;
+	long count, at_once, rate, idle, pid, known;
+	int message, new, envelope, deferred;
 } conf = {
 	.count = 10000,
 	.at_once = 4,
@@ -39,6 +40,7 @@ static struct {
 static struct clients listed, unlisted;
 static atomic_size_t next_session, failed, wrong;
 static atomic_bool stopped;
+static uint64_t first_new;	/* the number of the first triplet of -new */
 static uint64_t begun;		/* when the first session was due; ns */
 static float *connect_us, *session_us;	/* of each session */
 
@@ -71,7 +73,8 @@ cpu_of(long pid)
 static void
 count_outcome(enum mta_outcome outcome, bool is_listed)
 {
-	enum mta_outcome wanted = conf.message ? MTA_HEARD :
+	enum mta_outcome wanted = conf.deferred ? MTA_DEFERRED :
+	    conf.message || conf.new || conf.known > 0 ? MTA_HEARD :
 	    is_listed ? MTA_REFUSED : MTA_ACCEPTED;
 
 	if (outcome == MTA_FAILED) {
@@ -110,20 +113,33 @@ wait_until(uint64_t due)
 	return now();
 }
 
+/* The client; s gets the addresses of its message. */
+static const char *
+take_triplet(struct mta *s, struct triplet *t, size_t n)
+{
+	triplet_make(t, conf.new ? first_new + n : n % (size_t)conf.known);
+	memcpy(s->sender, t->sender, sizeof s->sender);
+	memcpy(s->recipient, t->recipient, sizeof s->recipient);
+	return t->client;
+}
+
 static void
 run_session(size_t n)
 {
 	enum mta_outcome outcome = MTA_FAILED;
-	bool is_listed;
-	const char *client = client_of(n, &is_listed);
+	bool is_listed = false;
 	uint64_t begin = conf.rate == 0 ? now() :
 	    wait_until(begun + n * 1000000000u / (uint64_t)conf.rate);
+	struct triplet t;
 	struct mta s;
 
 	if (mta_open(&s, conf.socket) == 0) {
+		const char *client = conf.new || conf.known > 0 ?
+		    take_triplet(&s, &t, n) : client_of(n, &is_listed);
 		char answer = mta_connect(&s, client);
 
 		connect_us[n] = (float)(now() - begin) / 1000;
+		s.only_envelope = conf.envelope;
 		outcome = mta_close(&s, mta_go_on(&s, answer));
 	}
 	session_us[n] = (float)(now() - begin) / 1000;
@@ -315,6 +331,16 @@ main(int argc, char *argv[])
 		    "file", "clients to be accepted at connect" },
 		{ "message", 0, OPTIONS_FLAG, &conf.message, 0, 0,
 		    NULL, "all are to be accepted after their message" },
+		{ "known", 0, OPTIONS_NUMBER, &conf.known, 0, 100000000,
+		    "n", "in place of clients from files: so many triplets, in "
+		    "turn" },
+		{ "new", 0, OPTIONS_FLAG, &conf.new, 0, 0,
+		    NULL, "in place of clients from files: a triplet for each "
+		    "session that was never seen" },
+		{ "deferred", 0, OPTIONS_FLAG, &conf.deferred, 0, 0,
+		    NULL, "all are to be told 451 after RCPT" },
+		{ "envelope", 0, OPTIONS_FLAG, &conf.envelope, 0, 0,
+		    NULL, "all end after RCPT" },
 		{ "count", 0, OPTIONS_NUMBER, &conf.count, 0, SESSIONS_MAX,
 		    "n", "sessions" },
 		{ "atonce", 0, OPTIONS_NUMBER, &conf.at_once, 1, 256,
@@ -332,16 +358,21 @@ main(int argc, char *argv[])
 		{ .name = NULL }
 	};
 	int first = options_parse(table, argc, argv), status = EX_UNAVAILABLE;
+	struct timespec today;
 	struct mta *idle;
 
 	if ((conf.socket = argv[first]) == NULL ||
-	    (conf.listed == NULL && conf.unlisted == NULL) ||
+	    (conf.listed == NULL && conf.unlisted == NULL && !conf.new &&
+	    conf.known == 0) ||
 	    (conf.idle > 0 && conf.listed == NULL)) {
 		options_help(table, "load");
 		return EX_USAGE;
 	}
 	if (conf.reload != NULL)
 		conf.count = SESSIONS_MAX;
+	/* By the clock: no two runs have the same. */
+	clock_gettime(CLOCK_REALTIME, &today);
+	first_new = nanoseconds(&today) / 1000;
 	raise_limits();
 	signal(SIGPIPE, SIG_IGN);
 	idle = calloc((size_t)conf.idle + 1, sizeof *idle);

@@ -33,7 +33,8 @@ enum mta_outcome {
 	MTA_FAILED,		/* it broke; or no answer came in time */
 	MTA_ACCEPTED,		/* before there was a message */
 	MTA_REFUSED,		/* with 554, before there was a message */
-	MTA_HEARD,		/* the message was accepted at its end */
+	MTA_DEFERRED,		/* with 451, after RCPT */
+	MTA_HEARD,		/* the message was accepted, or would be */
 	MTA_OTHER
 };
 
@@ -42,6 +43,10 @@ struct mta {
 	unsigned long steps;		/* SMFIP_ bits of the filter */
 	char symbols[STAGES][256];	/* macros to send at each stage */
 	char reply[REPLY_MAX];		/* the last one, behind its letter */
+
+	/* Addresses of the message; "" at first: always the same ones. */
+	char sender[64], recipient[64];
+	bool only_envelope;		/* it ends after RCPT */
 };
 
 static int
@@ -296,48 +301,71 @@ say_end(struct mta *s)
 	return answer == SMFIR_CONTINUE ? SMFIR_ACCEPT : answer;
 }
 
+static char
+say_mail(struct mta *s)
+{
+	char data[100];
+	int n = snprintf(data, sizeof data, "<%s>%cSIZE=4096",
+	    s->sender[0] != '\0' ? s->sender : "sender@example.com", 0);
+
+	return command(s, SMFIC_MAIL, SMFIM_ENVFROM, SMFIP_NOMAIL,
+	    SMFIP_NR_MAIL, data, (size_t)n + 1);
+}
+
+static char
+say_rcpt(struct mta *s)
+{
+	char data[100];
+	int n = snprintf(data, sizeof data, "<%s>", s->recipient[0] != '\0' ?
+	    s->recipient : "recipient@example.org");
+
+	return command(s, SMFIC_RCPT, SMFIM_ENVRCPT, SMFIP_NORCPT,
+	    SMFIP_NR_RCPT, data, (size_t)n + 1);
+}
+
+static char
+say_data(struct mta *s)
+{
+	return command(s, SMFIC_DATA, SMFIM_DATA, SMFIP_NODATA, SMFIP_NR_DATA,
+	    NULL, 0);
+}
+
+static char
+say_eoh(struct mta *s)
+{
+	return command(s, SMFIC_EOH, SMFIM_EOH, SMFIP_NOEOH, SMFIP_NR_EOH,
+	    NULL, 0);
+}
+
+static char
+say_body(struct mta *s)
+{
+	static const char body[4096] = "";
+
+	return command(s, SMFIC_BODY, -1, SMFIP_NOBODY, SMFIP_NR_BODY, body,
+	    sizeof body);
+}
+
 /* From MAIL to the final dot. */
 static char
 say_message(struct mta *s)
 {
-	static const char sender[] = "<sender@example.com>\0SIZE=4096";
-	static const char recipient[] = "<recipient@example.org>";
-	static const char body[4096] = "";
-	static const struct {
-		char letter;
-		int stage;
-		unsigned long declined, silent;
-		const void *data;
-		size_t size;
-	} step[] = {
-		{ SMFIC_MAIL, SMFIM_ENVFROM, SMFIP_NOMAIL, SMFIP_NR_MAIL,
-		    sender, sizeof sender },
-		{ SMFIC_RCPT, SMFIM_ENVRCPT, SMFIP_NORCPT, SMFIP_NR_RCPT,
-		    recipient, sizeof recipient },
-		{ SMFIC_DATA, SMFIM_DATA, SMFIP_NODATA, SMFIP_NR_DATA,
-		    NULL, 0 },
-		{ SMFIC_HEADER, -1, 0, 0, NULL, 0 },	/* all of them */
-		{ SMFIC_EOH, SMFIM_EOH, SMFIP_NOEOH, SMFIP_NR_EOH, NULL, 0 },
-		{ SMFIC_BODY, -1, SMFIP_NOBODY, SMFIP_NR_BODY,
-		    body, sizeof body },
-	};
+	char (*const say[])(struct mta *) = { say_mail, say_rcpt, say_data,
+	    say_headers, say_eoh, say_body, say_end };
+	const size_t count = s->only_envelope ? 2 : sizeof say / sizeof say[0];
+	char answer = SMFIR_CONTINUE;
 
-	for (size_t i = 0; i < sizeof step / sizeof step[0]; i++) {
-		char answer = step[i].letter == SMFIC_HEADER ?
-		    say_headers(s) : command(s, step[i].letter, step[i].stage,
-		    step[i].declined, step[i].silent, step[i].data,
-		    step[i].size);
-
-		if (answer != SMFIR_CONTINUE)
-			return answer;
-	}
-	return say_end(s);
+	for (size_t i = 0; i < count && answer == SMFIR_CONTINUE; i++)
+		answer = say[i](s);
+	return answer;
 }
 
 /* Connect and negotiate; -1 with errno. */
 static int
 mta_open(struct mta *s, const char *path)
 {
+	s->sender[0] = s->recipient[0] = '\0';
+	s->only_envelope = false;
 	if ((s->fd = dial(path)) == -1)
 		return -1;
 	if (negotiate(s) == 0)
@@ -369,8 +397,10 @@ mta_go_on(struct mta *s, char answer)
 		return MTA_ACCEPTED;
 	if (answer == SMFIR_CONTINUE)
 		answer = say_message(s);
-	if (answer == SMFIR_ACCEPT)
+	if (answer == SMFIR_ACCEPT || answer == SMFIR_CONTINUE)
 		return MTA_HEARD;
+	if (answer == SMFIR_REPLYCODE && strncmp(s->reply, "451 ", 4) == 0)
+		return MTA_DEFERRED;
 	return answer == '\0' ? MTA_FAILED : MTA_OTHER;
 }
 

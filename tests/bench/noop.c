@@ -1,10 +1,10 @@
 /*
- * noop MODE SOCKET - the filters that blackmilter's cost is compared with, and
- * a syslogd.
+ * noop MODE SOCKET - the filters that the milters' cost is compared with, and a
+ * syslogd.
  *
  * Each filter does its one thing and negotiates all the rest away: no step it
  * does not act in, no macro.  So there is no cheaper filter that gives the
- * same answer, and what blackmilter costs more is what it does.
+ * same answer, and what a milter costs more is what it does.
  */
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -34,6 +34,9 @@ static struct mode {
 	/* What is written without a thought: all macros come. */
 	{ "naive-helo", SMFIS_CONTINUE, 0 },
 	{ "accept", SMFIS_ACCEPT, ALL_STEPS & ~SMFIP_NOCONNECT },
+	/* Is told client, sender and recipients, and lets the message pass. */
+	{ "rcpt", SMFIS_CONTINUE,
+	    ALL_STEPS & ~(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT) },
 };
 
 static const struct mode *mode;
@@ -53,6 +56,14 @@ noop_helo(SMFICTX *ctx, char *helo)
 	(void)helo;
 	smfi_setreply(ctx, (char *)"554", (char *)"5.7.1", (char *)"refused");
 	return SMFIS_REJECT;
+}
+
+static sfsistat
+noop_envelope(SMFICTX *ctx, char **argv)
+{
+	(void)ctx;
+	(void)argv;
+	return SMFIS_CONTINUE;
 }
 
 static sfsistat
@@ -78,6 +89,8 @@ filter(char *socket)
 		.xxfi_name = name,
 		.xxfi_version = SMFI_VERSION,
 		.xxfi_helo = noop_helo,
+		.xxfi_envfrom = noop_envelope,
+		.xxfi_envrcpt = noop_envelope,
 	};
 
 	if (mode->unwanted != 0) {
@@ -120,7 +133,7 @@ main(int argc, char *argv[])
 			mode = &modes[i];
 	if (mode == NULL) {
 		fprintf(stderr, "usage: noop helo|connect-helo|naive-helo|"
-		    "accept|syslogd SOCKET\n");
+		    "accept|rcpt|syslogd SOCKET\n");
 		return EX_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);

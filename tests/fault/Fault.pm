@@ -19,12 +19,13 @@ use Time::HiRes qw(sleep);
 use Daemon;
 use Milter;
 
-our @EXPORT = qw(launch is_ready stop reply entries trim_logs copy_store
-    last_lines deal);
+our @EXPORT = qw(launch is_ready stop reply mail entries load_records
+    trim_logs copy_store last_lines deal);
 
 my @launched;
 
-# A daemon whose files are in this folder; {before => [words]} may come first.
+# A daemon whose files are in this folder; {before => [words]} and {name =>
+# 'graymilter'} may come first.
 sub launch {
 	my ($at, $db, @args) = @_;
 	my %own = ref $args[0] eq 'HASH' ? %{ shift @args } : ();
@@ -76,6 +77,38 @@ sub reply {
 	return $r->{reply} eq 'y' ? substr $r->{text}, 0, 3 : $r->{reply};
 }
 
+# What graymilter does with a mail: "pass"; "delayed", when it says so in a
+# header; the codes of its reply; or the protocol's letter, and 'closed' as
+# above.
+sub mail {
+	my ($d, $client, $sender, @recipients) = @_;
+	my $r = eval { Fault::Client->session($d->socket, $client,
+	    from => "<$sender>", to => [map { "<$_>" } @recipients]) };
+	return 'closed' unless $r;
+	return join ' ', (split ' ', $r->{text})[0, 1] if $r->{reply} eq 'y';
+	return $r->{reply} unless $r->{reply} =~ /^[ac]$/;
+	return grep({ $_->[0] eq 'i' } @{ $r->{changes} }) ? 'delayed' : 'pass';
+}
+
+# Give graymilter lines of a dump; returns how many it took, and the last
+# answer.
+sub load_records {
+	my ($d, @lines) = @_;
+	my $s = IO::Socket::UNIX->new(Peer => $d->control) or
+	    return (0, "no control socket: $!");
+	my ($taken, $answer) = (0, '');
+	$s->autoflush(1);
+	while (my @some = splice @lines, 0, 500) {
+		print $s map { "$_\n" } @some;
+		for (@some) {
+			$answer = <$s> // 'none';
+			return ($taken, $answer) unless $answer eq "ok\n";
+			$taken++;
+		}
+	}
+	return ($taken, $answer);
+}
+
 # The short-term list: address => reason.
 sub entries {
 	my ($d) = @_;
@@ -99,7 +132,7 @@ sub copy_store {
 	mkdir $to or die "$to: $!";
 	copy($_, $to) or die "$_: $!" for glob "$from/*";
 	# The mark of a clean end names the time of the file.
-	utime((stat "$from/shortlist.db")[8, 9], "$to/shortlist.db");
+	utime((stat $_)[8, 9], $to . s{.*(?=/)}{}r) for glob "$from/*.db";
 }
 
 # The ends of the logs in a folder, for whoever has to find out.

@@ -3,24 +3,17 @@
 use strict;
 use warnings;
 
-# All mounting is done in a name space of our own, which ends with the test.
-BEGIN {
-	require Test::More;
-	Test::More->import;
-	plan(skip_all => 'only root can mount') if $> != 0;
-	if (!$ENV{DISK_T_INSIDE}) {
-		plan(skip_all => 'no mount name spaces here')
-		    if system('unshare -m true 2>/dev/null') != 0;
-		$ENV{DISK_T_INSIDE} = 1;
-		exec 'unshare', '-m', $^X, (map { "-I$_" } @INC), $0
-		    or die "unshare: $!";
-	}
-}
+use FindBin;
+use Test::More;
 
-use IO::Socket::UNIX;
+use lib $FindBin::Bin;
+use Disk;
+BEGIN { plan skip_all => Disk::why_not if Disk::why_not }
+
 use Time::HiRes qw(sleep);
 
 use Daemon;
+use Fault;
 use Milter;
 
 my $disk = folder . '/disk';
@@ -29,38 +22,13 @@ my $list = file('list', "192.0.2.1\n");
 my $listed = '192.0.2.1';
 my $unlisted = '203.0.113.1';
 
-# The store leaves 64 MB free; a log file of it is 16 MB.
-sub mount_disk {
+sub begin_disk {
 	my ($options) = @_;
-	mkdir $disk;
-	system('mount', '-t', 'tmpfs', '-o', "size=$options", 'none', $disk)
-	    == 0 or die 'cannot mount';
+	mount_disk($disk, $options);
 	mkdir $db or die "$db: $!";
 }
 
-sub unmount_disk { system 'umount', '-l', $disk }
-END { unmount_disk() if defined $disk && -d "$disk/db" }
-
-# At once, to the last byte.
-sub fill {
-	my ($free) = (qx{df --output=avail -k '$disk'} =~ /(\d+)/);
-	system('fallocate', '-l', $free . 'K', "$disk/ballast") == 0
-	    or die 'cannot fill';
-}
-
-sub make_room { unlink "$disk/ballast" or die "ballast: $!" }
-
-# libmilter sees a signal within five seconds, or at the next connection.
-sub stop {
-	my ($d) = @_;
-	kill TERM => $d->pid;
-	for (1 .. 3) {
-		sleep 0.1;
-		last if $d->gone;
-		IO::Socket::UNIX->new(Peer => $d->socket);
-	}
-	return $d->stop;
-}
+END { unmount_disk($disk) if defined $disk && -d "$disk/db" }
 
 sub start { return Daemon->start(-db => $db, -blacklist => $list) }
 
@@ -72,11 +40,10 @@ sub report {
 	}
 }
 
-# The reasons of the entries there are, in order.
-sub entries {
-	my ($d) = @_;
-	my ($last, @lines) = $d->tell('list');
-	return join ' ', sort map { (split)[3] } @lines;
+# Of the entries there are, in order.
+sub reasons {
+	my %reason = entries(@_);
+	return join ' ', sort values %reason;
 }
 
 sub is_refused {
@@ -99,8 +66,8 @@ sub is_back {
 		    $d->stat('shortlist_unsaved') == 0;
 	} 15;
 	ok $written, "$what: written";
-	eventually { return entries($d) eq $wanted } 5;
-	is entries($d), $wanted, "$what: all is there";
+	eventually { return reasons($d) eq $wanted } 5;
+	is reasons($d), $wanted, "$what: all is there";
 }
 
 # While there is no room: faults are counted each second, and logged once, by
@@ -121,10 +88,10 @@ sub set_aside { return scalar(my @bad = glob "$db/*.bad-*") }
 
 # --- full while it runs
 
-mount_disk('160m');
+begin_disk('160m');
 my $d = start();
 report($d, 'r1');
-fill();
+fill($disk);
 report($d, 'r2', 'r3');
 is_let_through($d, $unlisted, 'full: unlisted');
 is_refused($d, $listed, 'list');
@@ -133,25 +100,25 @@ is_refused($d, '203.0.113.12', 'r2');
 is_quiet($d, 'full');
 report($d, 'r4');
 cmp_ok $d->stat('shortlist_unsaved'), '>=', 1, 'reports are held in memory';
-is entries($d), 'r1 r2 r3 r4', 'full: the list is whole';
-make_room();
+is reasons($d), 'r1 r2 r3 r4', 'full: the list is whole';
+make_room($disk);
 is_back($d, 'r1 r2 r3 r4', 'room again');
 
 # --- full when it stops: what was held back is lost, as the manual says
 
-fill();
+fill($disk);
 eventually { return $d->stat('store_up') == 0 } 5;
 report($d, 'r5');
 is $d->tell('forget 203.0.113.11'), 'ok', 'forget';
 is stop($d), 0, 'full at the stop: exit 0';
-make_room();
+make_room($disk);
 $d = start();
-is entries($d), 'r1 r2 r3 r4', 'and the store is as it was before';
+is reasons($d), 'r1 r2 r3 r4', 'and the store is as it was before';
 
 # --- killed while it is full; full at the start, and then read by itself
 
 report($d, 'r6');
-fill();
+fill($disk);
 eventually { return $d->stat('store_up') == 0 } 5;
 report($d, 'r7');
 $d->stop('KILL');
@@ -159,22 +126,22 @@ $d = start();
 is_let_through($d, $unlisted, 'full at start: unlisted');
 is_refused($d, $listed, 'list');
 report($d, 'r2b', 'r8');
-is entries($d), 'r2b r8', 'full at start: only what is new';
+is reasons($d), 'r2b r8', 'full at start: only what is new';
 is_quiet($d, 'full at start');
 is $d->stat('shortlist_unsaved'), 2, 'full at start: two are unsaved';
-make_room();
+make_room($disk);
 is_back($d, 'r1 r2b r3 r4 r6 r8', 'room again after the start');
 is_refused($d, '203.0.113.12', 'r2b');
 is stop($d), 0, 'exit 0';
 $d = start();
-is entries($d), 'r1 r2b r3 r4 r6 r8', 'all is there after a restart';
+is reasons($d), 'r1 r2b r3 r4 r6 r8', 'all is there after a restart';
 is stop($d), 0, 'exit 0';
 is set_aside(), 0, 'and nothing was set aside';
-unmount_disk();
+unmount_disk($disk);
 
 # --- a disk that is too small for ever
 
-mount_disk('32m');
+begin_disk('32m');
 $d = start();
 report($d, 'r1');
 is_refused($d, '203.0.113.11', 'r1');
@@ -183,11 +150,11 @@ is $d->stat('store_up'), 0, 'small disk: the store is down';
 is stop($d), 0, 'small disk: exit 0';
 is_deeply [map { s{.*/}{}r } glob "$db/*"], ['lock'],
     'small disk: nothing was begun';
-unmount_disk();
+unmount_disk($disk);
 
 # --- directories that cannot be used: told at start and by -check, at once
 
-mount_disk('160m');
+begin_disk('160m');
 mkdir "$disk/root", 0700;
 mkdir "$disk/shut", 0555;
 chown((getpwnam 'nobody')[2, 3], "$disk/shut");
@@ -206,16 +173,17 @@ for (
 ) {
 	my ($what, $path, $why, @options) = @$_;
 	my $socket = folder . '/sock';
-	for my $how ([$socket], ['-check']) {
-		my ($status, $out, $err) = run(program('blackmilter'), '-X',
-		    -db => $path, -blacklist => $list, @options, @$how);
-		my @lines = grep { /^blackmilter: (?!loaded )/ }
-		    split /\n/, $err;
-		my $name = "$what, $how->[0]" =~ s{/.*}{socket}r;
-		is $status, 78, "$name: exit 78";
-		is "@lines", "blackmilter: store $path: $why",
-		    "$name: one line";
-		ok !-e $socket, "$name: no socket";
+	for my $how ('blackmilter', 'blackmilter -check', 'graymilter',
+	    'graymilter -check') {
+		my ($milter, @how) = split / /, $how;
+		@how = ($socket) unless @how;
+		my ($status, $out, $err) = run(program($milter), '-X',
+		    -db => $path, @options, @how);
+		my @lines = complaints($err);
+		is $status, 78, "$what, $how: exit 78";
+		is "@lines", "$milter: store $path: $why",
+		    "$what, $how: one line";
+		ok !-e $socket, "$what, $how: no socket";
 	}
 }
 is Daemon::slurp("$disk/plain"), "text\n", 'the file is as it was';

@@ -7,6 +7,8 @@
  *	store_driver record DIRECTORY ADDRESS SIZE VERSION
  *	    Put a record of so many bytes for the client, of a report, with
  *	    this version.
+ *	store_driver triplet DIRECTORY CLIENT SENDER RECIPIENT SIZE VERSION
+ *	    The same for graymilter, with texts as it keeps them.
  *	store_driver foreign FILE TYPE PAGESIZE CHECKSUM
  *	    Make a database of the engine's with one record: type btree or
  *	    hash, checksum 0 or 1.
@@ -25,7 +27,10 @@
 
 #include "entry.h"
 #include "store.h"
+#include "tuple.h"
 
+#define SHORTLIST	"shortlist.db"
+#define GREYLIST	"greylist.db"
 #define KEY_TAG		'A'	/* as in shortlist.c */
 #define KEY_SIZE	(1 + sizeof(struct addr))
 #define LISTED_SECONDS	3600
@@ -42,6 +47,12 @@ fail(const char *what, const char *why)
 	return EXIT_FAILURE;
 }
 
+static unsigned long
+number(const char *text)
+{
+	return strtoul(text, NULL, 10);
+}
+
 static void
 make_key(unsigned char key[KEY_SIZE], const char *address)
 {
@@ -55,10 +66,10 @@ make_key(unsigned char key[KEY_SIZE], const char *address)
 }
 
 static struct store *
-open_store(const char *directory)
+open_store(const char *directory, const char *name)
 {
 	const struct store_conf conf = { .directory = directory,
-	    .name = "shortlist.db" };
+	    .name = name };
 	struct store *s = store_open(&conf);
 
 	if (s == NULL)
@@ -70,7 +81,7 @@ static int
 fill(const char *directory, unsigned long entries, unsigned long rounds,
     int killed)
 {
-	struct store *s = open_store(directory);
+	struct store *s = open_store(directory, SHORTLIST);
 	unsigned char key[KEY_SIZE], value[ENTRY_VALUE_MAX];
 	char text[40];
 
@@ -94,23 +105,49 @@ fill(const char *directory, unsigned long entries, unsigned long rounds,
 	return EXIT_SUCCESS;
 }
 
+/* The second byte of a value is its kind, or its size. */
+static int
+put_value(struct store *s, const void *key, size_t key_size, size_t size,
+    unsigned char version, unsigned char second)
+{
+	unsigned char value[STORE_VALUE_MAX];
+
+	if (size < 2 || size > sizeof value)
+		return fail("record", "no such size");
+	memset(value, 'x', sizeof value);
+	value[0] = version;
+	value[1] = second;
+	if (store_put(s, key, key_size, value, size) != STORE_OK)
+		return fail("record", "put failed");
+	store_close(s);
+	return EXIT_SUCCESS;
+}
+
 static int
 put_record(const char *directory, const char *address, size_t size,
     unsigned char version)
 {
-	struct store *s = open_store(directory);
-	unsigned char key[KEY_SIZE], value[STORE_VALUE_MAX];
+	unsigned char key[KEY_SIZE];
 
-	if (size > sizeof value)
-		return fail(directory, "the record is too long");
 	make_key(key, address);
-	memset(value, 'x', sizeof value);
-	value[0] = version;
-	value[1] = ENTRY_REPORT;
-	if (store_put(s, key, sizeof key, value, size) != STORE_OK)
-		return fail(directory, "put failed");
-	store_close(s);
-	return EXIT_SUCCESS;
+	return put_value(open_store(directory, SHORTLIST), key, sizeof key,
+	    size, version, ENTRY_REPORT);
+}
+
+static int
+put_triplet(char *argv[])
+{
+	unsigned char key[STORE_KEY_MAX];
+	size_t size = number(argv[4]);
+	struct tuple t;
+
+	if (tuple_scan(t.client, argv[1]) == -1 ||
+	    tuple_scan(t.sender, argv[2]) == -1 ||
+	    tuple_scan(t.recipient, argv[3]) == -1)
+		return fail(argv[1], "not a triplet");
+	return put_value(open_store(argv[0], GREYLIST), key,
+	    tuple_key(key, TUPLE_TRIPLET, &t), size,
+	    (unsigned char)number(argv[5]), (unsigned char)size);
 }
 
 static int
@@ -164,12 +201,6 @@ set_version(const char *path, uint32_t version)
 	return EXIT_SUCCESS;
 }
 
-static unsigned long
-number(const char *text)
-{
-	return strtoul(text, NULL, 10);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -179,6 +210,8 @@ main(int argc, char **argv)
 	if (argc == 6 && strcmp(argv[1], "record") == 0)
 		return put_record(argv[2], argv[3], number(argv[4]),
 		    (unsigned char)number(argv[5]));
+	if (argc == 8 && strcmp(argv[1], "triplet") == 0)
+		return put_triplet(argv + 2);
 	if (argc == 6 && strcmp(argv[1], "foreign") == 0)
 		return make_foreign(argv[2], strcmp(argv[3], "hash") == 0 ?
 		    DB_HASH : DB_BTREE, (uint32_t)number(argv[4]),

@@ -17,7 +17,7 @@ use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(folder file program run eventually slow);
+our @EXPORT = qw(folder file program run complaints eventually slow rest_of);
 
 umask 022;
 my $tmp = File::Temp->newdir('milter-XXXXXX', TMPDIR => 1);
@@ -103,6 +103,12 @@ sub run {
 		$status = -1;
 	}
 	return ($status, slurp($out), slurp($err));
+}
+
+# What was said at a start that failed, but for what went well before.
+sub complaints {
+	my ($err) = @_;
+	return grep { !/: (loaded|short-term list read) / } split /\n/, $err;
 }
 
 # Options of ours come first in a hash: name, socket, control, before (words
@@ -191,6 +197,25 @@ sub gone {
 	waitpid($self->{pid}, POSIX::WNOHANG) == $self->{pid} or return 0;
 	$self->{status} = $? & 127 ? 128 + ($? & 127) : $? >> 8;
 	return 1;
+}
+
+# A connection to its control socket.
+sub dial {
+	my ($self) = @_;
+	my $s = IO::Socket::UNIX->new(Peer => $self->{control}) or die "dial: $!";
+	return $s;
+}
+
+# All that comes until the other side closes, or for some seconds.
+sub rest_of {
+	my ($s, $seconds) = @_;
+	my $text = '';
+	my $end = time + $seconds;
+	while ((my $left = $end - time) > 0) {
+		IO::Select->new($s)->can_read($left) or last;
+		sysread $s, $text, 65536, length $text or return ($text, 1);
+	}
+	return ($text, 0);
 }
 
 # Send a control command: (the last line, the data lines).

@@ -57,6 +57,17 @@ sub negotiate {
 	return $self;
 }
 
+# What was negotiated: the commands C H M R T L N B U as they are when they are
+# answered, in small letters when sent but not answered, - when not sent.
+sub commands {
+	my ($self) = @_;
+	my @bits = ([C => 0x1, 0x1000], [H => 0x2, 0x2000], [M => 0x4, 0x4000],
+	    [R => 0x8, 0x8000], [T => 0x200, 0x10000], [L => 0x20, 0x80],
+	    [N => 0x40, 0x40000], [B => 0x10, 0x80000], [U => 0x100, 0x20000]);
+	return join '', map { $self->{steps} & $_->[1] ? '-' :
+	    $self->{steps} & $_->[2] ? lc $_->[0] : $_->[0] } @bits;
+}
+
 # Macros to be sent before a command: macro('M', i => 'q1', ...).
 sub macro {
 	my ($self, $cmd, @pairs) = @_;

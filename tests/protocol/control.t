@@ -9,6 +9,7 @@ use Time::HiRes qw(sleep time);
 
 use Daemon;
 use Milter;
+use Prometheus;
 
 my $dir = folder;
 my $black = file('black', "198.51.100.0/24\n");
@@ -17,24 +18,6 @@ my $white = file('white', "192.0.2.9\n2001:db8:9::/48\n.friends.example\n");
 sub session {
 	my ($d, $address, %with) = @_;
 	return Milter->session($d->socket, $address, %with);
-}
-
-sub dial {
-	my ($d) = @_;
-	my $s = IO::Socket::UNIX->new(Peer => $d->control) or die "dial: $!";
-	return $s;
-}
-
-# All that comes until the other side closes, or for some seconds.
-sub rest_of {
-	my ($s, $seconds) = @_;
-	my $text = '';
-	my $end = time + $seconds;
-	while ((my $left = $end - time) > 0) {
-		IO::Select->new($s)->can_read($left) or last;
-		sysread $s, $text, 65536, length $text or return ($text, 1);
-	}
-	return ($text, 0);
 }
 
 # The list, without the seconds left, which go by.
@@ -48,11 +31,11 @@ sub list_of {
 my $patient = Daemon->start(-blacklist => $black);
 $SIG{PIPE} = 'IGNORE';
 my $begin = time;
-my $idle = dial($patient);
-my $half = dial($patient);
+my $idle = $patient->dial;
+my $half = $patient->dial;
 print $half 'lis';
 $half->flush;
-my $deaf = dial($patient);
+my $deaf = $patient->dial;
 $deaf->blocking(0);
 1 while syswrite $deaf, "help\n" x 1000;
 
@@ -343,7 +326,7 @@ $deaf->blocking(0);
 		["list\n" x 3000, "ok\n" x 3000],
 	) {
 		my ($bytes, $want) = @$_;
-		my $s = dial($d);
+		my $s = $d->dial;
 		print $s $bytes;
 		$s->flush;
 		shutdown $s, 1;
@@ -352,12 +335,12 @@ $deaf->blocking(0);
 		    s/[^ -~]/?/gr;
 		ok $end, 'A25: and the connection is closed';
 	}
-	my $s = dial($d);
+	my $s = $d->dial;
 	print $s 'x' x 8192;
 	$s->flush;
 	is join(' ', rest_of($s, 10 * slow)), "error line too long\n 1",
 	    'A25: a line without end ends the connection';
-	$s = dial($d);
+	$s = $d->dial;
 	for my $byte (split //, "list\n") {
 		syswrite $s, $byte;
 		sleep 0.01;
@@ -374,17 +357,44 @@ $deaf->blocking(0);
 	    'A25: bug_reason_writes_keys: a reason is one word of the log';
 }
 
+# --- all commands of a file, by -tell -
+
+{
+	my $d = Daemon->start(-blacklist => $black);
+	my $tell = sub {
+		my $path = file('commands', @_);
+		return run('sh', '-c', 'exec "$@" <"$0"', $path,
+		    program('blackmilter'), -tell => '-', $d->control);
+	};
+	my @clients = map { '10.1.' . ($_ >> 8) . '.' . ($_ & 255) } 1 .. 5000;
+	my ($status, $out, $err) = $tell->("# reports\n\n" .
+	    join('', map { "report $_ 3600 x\n" } @clients) . 'list');
+	is "$status $err", '0 ', '-tell -: 5,000 reports';
+	my @listed = $out =~ /^(\S+) report \d+ x$/mg;
+	is_deeply [sort @listed], [sort @clients],
+	    '-tell -: and the list of them all';
+	is scalar(split /\n/, $out), 5000, '-tell -: and nothing else';
+	($status, $out, $err) = $tell->("report 127.0.0.1 60 x\n" .
+	    "forget 10.1.0.1\nforget 10.1.0.1\n# x\ntest 10.1.0.2\n");
+	is $status, 1, '-tell -: errors: status';
+	is $err, "blackmilter: line 1: loopback is never listed: " .
+	    "report 127.0.0.1 60 x\nblackmilter: line 3: not on the list: " .
+	    "forget 10.1.0.1\n", '-tell -: errors: the lines';
+	like $out, qr/^verdict=reject [^\n]* client=10\.1\.0\.2\n\z/,
+	    '-tell -: errors: the others are done';
+}
+
 # --- no more than 32 at a time, and who waits for nothing is sent away
 
 {
 	my $d = Daemon->start(-blacklist => $black);
-	my @clients = map { dial($d) } 1 .. 32;
+	my @clients = map { $d->dial } 1 .. 32;
 	print $_ "list\n" for @clients;
 	$_->flush for @clients;
 	is scalar(grep { (readline($_) // '') eq "ok\n" } @clients), 32,
 	    '32 clients at a time';
 	for (1 .. 3) {
-		is join('', rest_of(dial($d), 5 * slow)),
+		is join('', rest_of($d->dial, 5 * slow)),
 		    "error too many clients, come back\n1", 'and no more';
 	}
 	is session($d, '198.51.100.1')->{reply}, 'y', 'mail is not held up';
@@ -408,49 +418,6 @@ $deaf->blocking(0);
 
 # --- stats, in the Prometheus text format
 
-# All that is wrong with it.
-sub faults_of {
-	my ($text) = @_;
-	my (@faults, %help, %type, %series, %closed);
-	my $open = '';		# the metric whose lines we are in
-	push @faults, 'no newline at the end' if $text !~ /\n\z/;
-	for (split /\n/, $text) {
-		my $metric;
-		if (/^# HELP ([a-z_]+) [A-Z]([^\\]|\\[\\n])*$/) {
-			$metric = $1;
-			push @faults, "HELP twice: $_" if $help{$metric}++;
-			push @faults, "HELP after TYPE: $_" if $type{$metric};
-		} elsif (/^# TYPE ([a-z_]+) (counter|gauge|summary)$/) {
-			$metric = $1;
-			push @faults, "no HELP: $_" unless $help{$metric};
-			push @faults, "TYPE twice: $_" if $type{$metric};
-			$type{$metric} = $2;
-			push @faults, "name and type: $_" if ($2 eq 'counter')
-			    != ($metric =~ /_total$/);
-		} elsif (/^([a-z_]+)(\{(?:[a-z]+="(?:[^"\\]|\\["\\n])*",?)+\})?
-		    \ (\d+(?:\.\d+)?)$/x) {
-			my ($name, $series) = ($1, $1 . ($2 // ''));
-			$metric = $name;
-			$metric =~ s/_(sum|count)$// unless $type{$metric};
-			push @faults, "no TYPE: $_" unless $type{$metric};
-			push @faults, "not of a summary: $_" if
-			    $metric ne $name && $type{$metric} ne 'summary';
-			push @faults, "twice: $_" if $series{$series}++;
-		} else {
-			push @faults, "not understood: $_";
-			next;
-		}
-		push @faults, "prefix: $_" if $metric !~ /^blackmilter_/;
-		push @faults, "apart: $_" if $closed{$metric};
-		$closed{$open} = 1 if $open ne $metric;
-		$open = $metric;
-	}
-	push @faults, "no sample: $_" for grep {
-	    my $m = $_; !grep { /^\Q$m\E(_sum|_count)?(\{|$)/ } keys %series }
-	    keys %type;
-	return @faults;
-}
-
 for (
 	['', 'nothing at all'],
 	["a 1\n", 'a sample alone'],
@@ -459,7 +426,7 @@ for (
 	["# HELP blackmilter_a A.\n# TYPE blackmilter_a gauge\n" .
 	    "blackmilter_a{x=\"a\"b\"} 1\n", 'a quote in a label'],
 ) {
-	cmp_ok scalar(faults_of($_->[0])), '>', 0,
+	cmp_ok scalar(faults_of('blackmilter', $_->[0])), '>', 0,
 	    "stats: the test sees $_->[1]";
 }
 {
@@ -484,8 +451,8 @@ for (
 		$d->tell('report 192.0.2.3 60 x');
 		my ($last, @lines) = $d->tell('stats');
 		is $last, 'ok', "stats: $what";
-		is join("\n", faults_of(join '', map { "$_\n" } @lines)), '',
-		    "stats: $what: the format";
+		is join("\n", faults_of('blackmilter', join '', map { "$_\n" }
+		    @lines)), '', "stats: $what: the format";
 		is $d->stat('connections_total'), 3, "stats: $what: a value";
 	}
 }

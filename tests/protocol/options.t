@@ -387,17 +387,6 @@ for (['accept', 'eom a'], ['tempfail', 'eom 451 4.3.0'], ['', 'eom a']) {
 
 # --- what is asked of the MTA, and nothing more
 
-# The commands C H M R T L N B U: as they are when answered, in small letters
-# when sent but not answered, - when not sent.
-sub commands_of {
-	my ($m) = @_;
-	my @bits = ([C => 0x1, 0x1000], [H => 0x2, 0x2000], [M => 0x4, 0x4000],
-	    [R => 0x8, 0x8000], [T => 0x200, 0x10000], [L => 0x20, 0x80],
-	    [N => 0x40, 0x40000], [B => 0x10, 0x80000], [U => 0x100, 0x20000]);
-	return join '', map { $m->{steps} & $_->[1] ? '-' :
-	    $m->{steps} & $_->[2] ? lc $_->[0] : $_->[0] } @bits;
-}
-
 my ($add_change, $quarantine) = (0x11, 0x20);
 for (
 	# options, commands, actions
@@ -425,7 +414,7 @@ for (
 	my ($options, $want, $actions) = @$_;
 	my $d = Daemon->start(@black, @$options);
 	my $m = Milter->new($d->socket);
-	is commands_of($m), $want, "commands asked for: @$options";
+	is $m->commands, $want, "commands asked for: @$options";
 	is $m->{actions} & 0xff, $actions, "actions asked for: @$options";
 	my $mail = "@$options" =~ /mail|rcpt|markonly|quarantine|discard/ &&
 	    "@$options" !~ /scanauth/ ? 'i {auth_authen} {verify}' : 'i';

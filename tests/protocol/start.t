@@ -13,7 +13,6 @@ use Daemon;
 use Milter;
 
 my $root = $> == 0;
-my $blackmilter = Cwd::abs_path((program('blackmilter'))[-1]);
 my $dir = folder;
 my $nowhere = "$dir/nowhere/file";
 my $list = file('list', "192.0.2.1\n");
@@ -50,15 +49,17 @@ sub content {
 	return scalar(<$f>) // '';
 }
 
+# The least each milter is to be given, and with a store.
+my %least = (
+	blackmilter => [[-blacklist => $list], [-blacklist => $list, '-db']],
+	graymilter => [['-memory'], ['-db']],
+);
+
+# By both, for one list or no record at all.
 sub refuses {
 	my ($what, $socket) = @_;
 	my $r = eval { Milter->session($socket, '192.0.2.1') } // {};
-	like $r->{text}, qr/^554 5\.7\.1 /, "$what: serves";
-}
-
-# What it says at a start that fails, apart from what it did before.
-sub complaints {
-	return grep { !/: (loaded|short-term list read) / } split /\n/, $_[0];
+	like $r->{text}, qr/^(554 5|451 4)\.7\.1 /, "$what: serves";
 }
 
 # --- A1: wrong options, values, lists and paths
@@ -152,11 +153,23 @@ my @wrong = (
 	    -blacklist => "$dir/locked/l", $sock]),
 );
 
+# Its options are in grayoptions.t.
+my @wrong_gray = (
+	[64, qr/-delay: 0 /, '-memory', -delay => 0, $sock],
+	[78, qr/nowhere to remember: give -db \(or -memory\)/, $sock],
+	[78, qr/store \Q$nowhere: /, -db => $nowhere, $sock],
+	[78, qr/\Q$bad\E:1: .*: 192\.0\.2\.1$/, '-memory',
+	    -senders => $bad, $sock],
+	[78, qr/control socket \Q$nowhere: No such file/, '-memory',
+	    -control => $nowhere, $sock],
+);
+
 for my $mode ($ENV{WATCH} ? ['-X'] : (['-nodaemon'], [])) {
-	for (@wrong) {
-		my ($want, $pattern, @args) = @$_;
+	for (map({ ['blackmilter', @$_] } @wrong),
+	    map({ ['graymilter', @$_] } @wrong_gray)) {
+		my ($name, $want, $pattern, @args) = @$_;
 		my $begin = time;
-		my ($status, $out, $err) = run(program('blackmilter'), @$mode,
+		my ($status, $out, $err) = run(program($name), @$mode,
 		    -pidfile => "$dir/wrong.pid", @args);
 		my $took = time - $begin;
 		my @said = complaints($err);
@@ -178,6 +191,7 @@ is content($blank), "somebody's data\n", 'A1: what was in the way is unchanged';
 	my $db = "$home/checked";
 	mkdir $db;
 	chown $uid, $gid, $db;
+	my $traps = file('traps', "trap\@example.test\n");
 	my @rest = (-control => "$home/c", -pidfile => "$home/p", "$home/s");
 	my @check = (
 		[0, @sure, @rest],
@@ -192,20 +206,31 @@ is content($blank), "somebody's data\n", 'A1: what was in the way is unchanged';
 		[78, @sure, -user => 'nosuchuser', @rest],
 		[64, @sure, -action => 'refuse', @rest],
 	);
+	my @check_gray = (
+		[0, '-memory', @rest],
+		[0, -db => $db, -whitelist => $list, -trap => $traps,
+		    -report => "$home/r", '-learn', @rest],
+		[0, -db => $db, @user],
+		[78, -db => $db, -recipients => $bad, @rest],
+		[78, -db => $nowhere, @rest],
+		[78, @rest],
+		[64, -db => $db, '-memory', @rest],
+	);
 	# A watcher makes files of its own.
 	my $trace = ($ENV{WATCH} // '') ne 'valgrind' &&
 	    !run('strace', '-V') ? "$dir/trace" : undef;
 	local $ENV{ASAN_OPTIONS} = ($ENV{ASAN_OPTIONS} // '') .
 	    ':detect_leaks=0' if $trace;
-	for (@check) {
-		my ($want, @args) = @$_;
+	for (map({ ['blackmilter', @$_] } @check),
+	    map({ ['graymilter', @$_] } @check_gray)) {
+		my ($name, $want, @args) = @$_;
 		my ($status, $out, $err) = run($trace ?
 		    ('strace', '-f', '-o', $trace) : (),
-		    program('blackmilter'), '-check', @args);
+		    program($name), '-check', @args);
 		my $said = complaints($err);
 		ok $status == $want && $said == ($want == 0 ? 0 : 1) ||
 		    "@args" =~ /-lenient/ && $status == 0,
-		    "A2: -check: $want @args" or diag "$status: $out$err";
+		    "A2: $name -check: $want @args" or diag "$status: $out$err";
 		next unless $trace;
 		my @did = grep { !m{/nscd/|/tsan\.} && (
 		    /^\d+\ +(bind|connect|unlink|rename|mkdir|rmdir|chmod|chown|
@@ -219,7 +244,8 @@ is content($blank), "somebody's data\n", 'A1: what was in the way is unchanged';
 
 # --- A3: the mode of the sockets at every moment, and whose they are
 
-SKIP: {
+sub keeps_modes {
+	my ($name) = @_;
 	skip 'A3: no strace', 1 if run('strace', '-V') ||
 	    ($ENV{WATCH} // '') eq 'valgrind';
 	local $ENV{ASAN_OPTIONS} = ($ENV{ASAN_OPTIONS} // '') .
@@ -231,112 +257,125 @@ SKIP: {
 	);
 	for (@modes) {
 		my ($umask, $option, $want) = @$_;
-		my $trace = file("trace.$umask$want", '');
-		my $d = Daemon->start({ socket => "$home/sock.$umask$want",
-		    control => "$home/control.$umask$want",
+		my $as = "$name.$umask$want";
+		my $trace = file("trace.$as", '');
+		my $d = Daemon->start({ name => $name,
+		    socket => "$home/sock.$as", control => "$home/control.$as",
 		    before => ['sh', '-c', "umask $umask; exec \"\$@\"", 'sh',
 		    'strace', '-D', '-f', '-e', 'trace=umask,bind,/chmod',
 		    '-o', $trace] },
-		    @sure, @user, @$option);
+		    @{ $least{$name}[0] }, @user, @$option);
 		for my $path ($d->control, $d->socket) {
 			my @st = stat $path;
 			is sprintf('%04o %d %d', $st[2] & 07777, @st[4, 5]),
 			    sprintf('%04o %d %d', $want, $uid, $gid),
-			    "A3: umask $umask: mode and owner of the socket";
+			    "A3: $as: mode and owner of the socket";
 			like content($trace), qr/umask\(0777\)[^\n]*\n
 			    [^\n]*bind\([^\n]*"\Q$path\E"[^\n]*\ =\ 0\n
 			    [^\n]*umask\(0*$umask\)[^\n]*\n
 			    (?:\d+\ +chmod|[^\n]*fchmodat)\([^\n]*"\Q$path\E",
 			    \ 0\Q${\sprintf '%o', $want}\E/x,
-			    "A3: umask $umask: nobody can connect before chmod";
+			    "A3: $as: nobody can connect before chmod";
 		}
 	}
 }
 
 # --- A4: a second daemon on what another one holds
 
-{
-	my $db = "$dir/held";
+sub is_alone {
+	my ($name) = @_;
+	my $db = "$dir/held.$name";
 	mkdir $db;
-	my $d = Daemon->start(@sure, -db => $db, -pidfile => "$dir/first.pid");
-	my @paths = ($d->socket, $d->control, "$dir/first.pid");
+	my ($sure, $stores) = @{ $least{$name} };
+	my $pidfile = "$dir/first.$name";
+	my $d = Daemon->start({ name => $name }, @$stores => $db,
+	    -pidfile => $pidfile);
+	my @paths = ($d->socket, $d->control, $pidfile);
 	my $before = join "\n", map { status_of($_) } @paths;
 	my ($s, $c) = ("$dir/second.sock", "$dir/second.control");
 	my @second = (
-		[69, qr/\Q${\$d->socket} is in use/, -control => $c,
+		[69, qr/\Q${\$d->socket} is in use/, @$sure, -control => $c,
 		    $d->socket],
-		[69, qr/\Q${\$d->socket} is in use/, -control => $c,
+		[69, qr/\Q${\$d->socket} is in use/, @$sure, -control => $c,
 		    'unix:' . $d->socket],
-		[69, qr/\Q${\$d->control} is in use/, -control => $d->control,
+		[69, qr/\Q${\$d->control} is in use/, @$sure,
+		    -control => $d->control, $s],
+		[69, qr/\Q${\$d->control} is in use/, @$sure, $d->control],
+		[69, qr/\Q$pidfile is held/, @$sure, -pidfile => $pidfile,
 		    $s],
-		[69, qr/\Q${\$d->control} is in use/, $d->control],
-		[69, qr/first\.pid is held/, -pidfile => "$dir/first.pid", $s],
-		[78, qr/\Q$db is in use/, -db => $db, -control => $c, $s],
+		[78, qr/\Q$db is in use/, @$stores => $db, -control => $c, $s],
 	);
 	for my $mode ($ENV{WATCH} ? ['-X'] : (['-X'], [])) {
 		for (@second) {
 			my ($want, $pattern, @args) = @$_;
-			my ($status, $out, $err) = run(program('blackmilter'),
-			    @$mode, @sure, @args);
+			my ($status, $out, $err) = run(program($name),
+			    @$mode, @args);
 			my @said = complaints($err);
 			ok $status == $want && @said == 1 &&
 			    $said[0] =~ $pattern && !-e $s && !-e $c,
-			    "A4: second daemon: $want $pattern" or
+			    "A4: a second $name: $want $pattern" or
 			    diag "$status: $out$err";
 		}
 	}
 	is join("\n", map { status_of($_) } @paths), $before,
-	    'A4: sockets and pid file of the first are untouched';
-	is content("$dir/first.pid"), $d->pid . "\n", 'A4: its pid file';
-	refuses 'A4: the first', $d->socket;
-	is $d->tell('test 192.0.2.2'), 'ok', 'A4: the first: control socket';
+	    "A4: $name: sockets and pid file of the first are untouched";
+	is content($pidfile), $d->pid . "\n", "A4: $name: its pid file";
+	refuses "A4: the first $name", $d->socket;
+	is $d->tell('list'), 'ok', "A4: the first $name: control socket";
 }
 
 # --- A5: what is left behind, and what is in the way
 
-{
-	my $d = Daemon->start(@sure, -pidfile => "$dir/killed.pid");
+sub starts_after_kill {
+	my ($name) = @_;
+	my @with = (@{ $least{$name}[0] }, -pidfile => "$dir/killed.$name");
+	my $d = Daemon->start({ name => $name }, @with);
 	$d->crash;
-	ok -S $d->socket && -S $d->control, 'A5: kill -9 leaves its sockets';
+	ok -S $d->socket && -S $d->control,
+	    "A5: $name: kill -9 leaves its sockets";
 	my $begin = time;
-	my $next = Daemon->start({ socket => $d->socket,
-	    control => $d->control }, @sure, -pidfile => "$dir/killed.pid");
-	cmp_ok time - $begin, '<', slow, 'A5: started within a second';
-	refuses 'A5: after kill -9', $d->socket;
-	is $next->tell('list'), 'ok', 'A5: the control socket, too';
-	is content("$dir/killed.pid"), $next->pid . "\n", 'A5: the pid file';
+	my $next = Daemon->start({ name => $name, socket => $d->socket,
+	    control => $d->control }, @with);
+	cmp_ok time - $begin, '<', slow, "A5: $name: started within a second";
+	refuses "A5: $name after kill -9", $d->socket;
+	is $next->tell('list'), 'ok', "A5: $name: the control socket, too";
+	is content("$dir/killed.$name"), $next->pid . "\n", 
+	    "A5: $name: the pid file";
 }
 
 # --- A27: nothing of root is left
 
-SKIP: {
+sub leaves_root {
+	my ($milter) = @_;
+	my @sure = @{ $least{$milter}[0] };
 	skip 'A27: not root', 1 unless $root;
 	my @names = ($user, "$user:daemon", "$uid", "$user:1", "$uid:daemon");
 	for my $name (@names) {
+		my $as = "$milter as $name";
 		my $group = $name =~ /:/ ? (getgrnam 'daemon')[2] : $gid;
 		my $pidfile = "$dir/pid." . $name =~ tr/:/-/r;
 		# Started with more groups than root may have here.
-		my $d = Daemon->start({ socket => "$home/s27",
+		my $d = Daemon->start({ name => $milter, socket => "$home/s27",
 		    control => "$home/c27", before => ['perl', '-e',
 		    '$) = "0 0 4 24"; exec @ARGV'] }, @sure, -user => $name,
 		    -pidfile => $pidfile);
 		my $status = content('/proc/' . $d->pid . '/status');
-		like $status, qr/^Uid:(\t$uid){4}\n/m, "A27: $name: uids";
-		like $status, qr/^Gid:(\t$group){4}\n/m, "A27: $name: gids";
+		like $status, qr/^Uid:(\t$uid){4}\n/m, "A27: $as: uids";
+		like $status, qr/^Gid:(\t$group){4}\n/m, "A27: $as: gids";
 		my ($groups) = $status =~ /^Groups:\t(.*?) *$/m;
-		is $groups, $group, "A27: $name: groups";
-		like $status, qr/^CapEff:\t0+$/m, "A27: $name: no capability";
-		like $status, qr/^CapPrm:\t0+$/m, "A27: $name: none to take";
+		is $groups, $group, "A27: $as: groups";
+		like $status, qr/^CapEff:\t0+$/m, "A27: $as: no capability";
+		like $status, qr/^CapPrm:\t0+$/m, "A27: $as: none to take";
 		my @st = lstat $pidfile;
 		is sprintf('%o %d', $st[2], $st[4]), '100644 0',
-		    "A27: $name: the pid file is root's";
+		    "A27: $as: the pid file is root's";
 		is content($pidfile), $d->pid . "\n",
-		    "A27: $name: and names the process";
+		    "A27: $as: and names the process";
 		$d->crash;
 	}
-	my $d = Daemon->start({ socket => "$home/s27", control => "$home/c27" },
-	    @sure, @user, -pidfile => "$dir/27.pid");
-	is $d->stop, 0, 'A27: stops';
+	my $d = Daemon->start({ name => $milter, socket => "$home/s27",
+	    control => "$home/c27" }, @sure, @user, -pidfile => "$dir/27.pid");
+	is $d->stop, 0, "A27: $milter stops";
 	is content("$dir/27.pid"), '', 'A27: the pid file is empty then';
 	ok !-e "$home/s27" && !-e "$home/c27", 'A27: and the sockets are gone';
 	unlike $d->log, qr/running as root/, 'no warning with -user';
@@ -344,24 +383,35 @@ SKIP: {
 
 # --- in the background
 
-{
-	my $d = Daemon->background({ socket => "$home/bs",
-	    control => "$home/bc" }, @sure, @user);
-	is $d->{started}, 0, 'background: the parent exits 0';
-	refuses 'background: as soon as it exits', $d->socket;
-	is $d->tell('list'), 'ok', 'background: the control socket, too';
+sub serves_in_background {
+	my ($name) = @_;
+	my $as = "$name in the background";
+	my $d = Daemon->background({ name => $name, socket => "$home/$name.s",
+	    control => "$home/$name.c" }, @{ $least{$name}[0] }, @user);
+	is $d->{started}, 0, "$as: the parent exits 0";
+	refuses "$as: as soon as it exits", $d->socket;
+	is $d->tell('list'), 'ok', "$as: the control socket, too";
 	my $pid = $d->pid;
-	ok $pid && -d "/proc/$pid", 'background: the pid file names a process';
+	ok $pid && -d "/proc/$pid", "$as: the pid file names a process";
 	unless (($ENV{WATCH} // '') eq 'valgrind') {
-		is readlink "/proc/$pid/exe", $blackmilter,
-		    'background: which is the daemon';
+		is readlink "/proc/$pid/exe",
+		    Cwd::abs_path((program($name))[-1]),
+		    "$as: which is the daemon";
 		is join(' ', map { readlink "/proc/$pid/fd/$_" } 0 .. 2),
 		    '/dev/null ' x 2 . '/dev/null',
-		    'background: standard files are closed';
+		    "$as: standard files are closed";
 	}
-	isnt getpgrp($pid), getpgrp(0), 'background: a session of its own';
-	like $d->{said}, qr/^blackmilter: loaded files=1/,
-	    'background: what it said while it started';
+	isnt getpgrp($pid), getpgrp(0), "$as: a session of its own";
+	like $d->{said}, qr/^$name: loaded files=/,
+	    "$as: what it said while it started";
+}
+
+for my $name (sort keys %least) {
+	SKIP: { keeps_modes($name) }
+	is_alone($name);
+	starts_after_kill($name);
+	SKIP: { leaves_root($name) }
+	serves_in_background($name);
 }
 
 # --- sockets of the Internet
@@ -401,18 +451,19 @@ SKIP: {
 
 # --- words only
 
-{
-	my ($status, $out, $err) = run(program('blackmilter'), '-version');
-	is "$status $err", '0 ', '-version: status';
-	like $out, qr/^blackmilter [0-9][0-9.]*\n\z/, '-version';
+for my $name (sort keys %least) {
+	my ($status, $out, $err) = run(program($name), '-version');
+	is "$status $err", '0 ', "$name -version: status";
+	like $out, qr/^$name [0-9][0-9.]*\n\z/, '-version';
 	for my $option ('-help', '--help', '-h') {
-		($status, $out, $err) = run(program('blackmilter'), $option);
-		is "$status $err", '0 ', "$option: status";
-		like $out, qr/^usage:\ blackmilter\ \[options\]\ socket\n
-		    \ \ -blacklist\ file\n\t[^\n]+\n/x, $option;
+		($status, $out, $err) = run(program($name), $option);
+		is "$status $err", '0 ', "$name $option: status";
+		like $out, qr/^usage:\ $name\ \[options\]\ socket\n
+		    \ \ -(blacklist\ file|db\ directory)\n\t[^\n]+\n/x,
+		    "$name $option";
 		is scalar(grep { /^  -/ } split /\n/, $out),
 		    scalar(grep { /^\t./ } split /\n/, $out),
-		    "$option: a line of help for every option";
+		    "$name $option: a line of help for every option";
 	}
 }
 

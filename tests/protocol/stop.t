@@ -35,20 +35,38 @@ sub make_db {
 	return $db;
 }
 
-# Reports from a process of its own until the daemon is gone; the addresses
-# that were acknowledged are written to a file.
-sub keep_reporting {
+# The milters: what they are given besides a store; a command that writes to
+# it, for a number; the number in a line of the list that comes of it; and for
+# what a store holds before it all, the command and the line.
+my %milter = (
+	blackmilter => { args => [-blacklist => $list, '-markonly'],
+	    write => sub { join '.', 'report 198.18', $_[0] >> 8 & 255,
+		($_[0] & 255) . ' 600 test' },
+	    number => sub { $_[0] =~ /^198\.18\.(\d+)\.(\d+) / ?
+		$1 * 256 + $2 : () },
+	    before => 'blacklist 192.0.2.7',
+	    line => qr/^192\.0\.2\.7 black - blacklist$/ },
+	graymilter => { args => ['-markonly'],
+	    write => sub { "pass s$_[0]\@example.test" },
+	    number => sub { $_[0] =~ /^friend - s(\d+)\@/ ? $1 : () },
+	    before => 'pass 192.0.2.7',
+	    line => qr{^network 192\.0\.2\.0/24 - - white } },
+);
+
+# Commands from a process of its own until the daemon is gone; the numbers of
+# those that were acknowledged are written to a file.
+sub keep_writing {
 	my ($d, $file, $n) = @_;
 	my $pid = fork // die "fork: $!";
 	return $pid if $pid;
 	$SIG{PIPE} = 'IGNORE';
 	my $s = IO::Socket::UNIX->new(Peer => $d->control) or POSIX::_exit(1);
 	open my $f, '>', $file or POSIX::_exit(1);
-	for (my $i = 0; ; $i++) {
-		my $address = join '.', 198, 18 + $n, $i >> 8 & 255, $i & 255;
-		syswrite $s, "report $address 600 test\n" or last;
+	for (my $i = $n; ; $i += 2) {
+		my $command = $milter{$d->{name}}{write}->($i);
+		syswrite $s, "$command\n" or last;
 		my $answer = <$s> // last;
-		syswrite $f, "$address\n" if $answer eq "ok\n";
+		syswrite $f, "$i\n" if $answer eq "ok\n";
 		sleep 0.001;
 	}
 	POSIX::_exit(0);
@@ -58,10 +76,11 @@ sub keep_reporting {
 
 # A daemon with fifty sessions, each in one of the states there are.
 sub make_busy {
-	my ($name, @as) = @_;
-	my $d = Daemon->start({ socket => "$home/$name.sock",
-	    control => "$home/$name.control" }, -blacklist => $list,
-	    -db => make_db("$home/$name.db"), '-markonly', @as);
+	my ($milter, $name, @as) = @_;
+	my $d = Daemon->start({ name => $milter, socket =>
+	    "$home/$name.sock", control => "$home/$name.control" },
+	    @{ $milter{$milter}{args} }, -db => make_db("$home/$name.db"),
+	    @as);
 	my @sessions;
 	for my $i (0 .. 49) {
 		my $m = Milter->new($d->socket);
@@ -72,11 +91,11 @@ sub make_busy {
 		push @sessions, $m;
 	}
 	my @said = map { "$home/$name.said.$_" } 0, 1;
-	my @reporters = map { keep_reporting($d, $said[$_], $_) } 0, 1;
-	eventually { !grep { (-s $_ // 0) < 1000 } @said } 10;
+	my @writers = map { keep_writing($d, $said[$_], $_) } 0, 1;
+	eventually { !grep { (-s $_ // 0) < 300 } @said } 10;
 	return { name => "A6: $name", as => \@as, daemon => $d,
 	    sessions => \@sessions, said => \@said,
-	    reporters => \@reporters, db => "$home/$name.db" };
+	    writers => \@writers, db => "$home/$name.db" };
 }
 
 sub sees_end {
@@ -86,11 +105,17 @@ sub sees_end {
 	    && !sysread $m->{socket}, my $buffer, 1;
 }
 
-my @busy = (make_busy('service-user', @user), $root ? make_busy('root') : ());
-my $seed = make_db("$home/seed");
-my $first = Daemon->start({ socket => "$home/s", control => "$home/c" },
-    -db => $seed, @user);
-is $first->tell('blacklist 192.0.2.7'), 'ok', 'A7: a store to begin with';
+my @busy = (make_busy('blackmilter', 'service-user', @user),
+    make_busy('graymilter', 'gray', @user),
+    $root ? make_busy('blackmilter', 'root') : ());
+my %first;
+for my $name (sort keys %milter) {
+	my $d = $first{$name} = Daemon->start({ name => $name, socket =>
+	    "$home/$name.s", control => "$home/$name.c" },
+	    -db => make_db("$home/seed.$name"), @user);
+	is $d->tell($milter{$name}{before}), 'ok',
+	    "A7: $name: a store to begin with";
+}
 
 my %other = map { $_ => Daemon->start({ socket => "$home/$_.sock",
     control => "$home/$_.control" }, -blacklist => $list, @user) }
@@ -98,7 +123,7 @@ my %other = map { $_ => Daemon->start({ socket => "$home/$_.sock",
 
 my $begin = time;
 kill $_ => $other{$_}->pid for keys %other;
-kill TERM => map { $_->pid } $first, map { $_->{daemon} } @busy;
+kill TERM => map { $_->pid } values %first, map { $_->{daemon} } @busy;
 my $deadline = $begin + 7 * slow;
 for my $b (@busy) {
 	my @silent = grep { !sees_end($_, $deadline) } @{ $b->{sessions} };
@@ -114,16 +139,17 @@ for my $b (@busy) {
 	ok !-e $d->socket, "$b->{name}: the socket is gone";
 	ok !-e $d->control, "$b->{name}: the control socket is gone";
 	ok -e "$db/clean-close", "$b->{name}: the store was closed cleanly";
-	waitpid $_, 0 for @{ $b->{reporters} };
+	waitpid $_, 0 for @{ $b->{writers} };
 
 	my @sent = map { split /\n/, content($_) } @{ $b->{said} };
 	cmp_ok scalar(@sent), '>', 100, "$b->{name}: the store was busy";
-	my $next = Daemon->start({ socket => $d->socket,
+	my $next = Daemon->start({ name => $d->{name}, socket => $d->socket,
 	    control => $d->control }, -db => $db, @{ $b->{as} });
 	is scalar($next->lines(qr/store |corrupt|not understood/)), 0,
 	    "$b->{name}: and opens clean";
 	my ($last, @lines) = $next->tell('list');
-	my %listed = map { (split)[0] => 1 } @lines;
+	my $number = $milter{$d->{name}}{number};
+	my %listed = map { $_ => 1 } map { $number->($_) } @lines;
 	is scalar(grep { !$listed{$_} } @sent), 0,
 	    "$b->{name}: nothing acknowledged is forgotten";
 }
@@ -139,13 +165,13 @@ for my $signal (sort keys %other) {
 # try that leaves the store locked or broken is seen by the next.
 my ($chains, $tries) = $ENV{WATCH} ? (6, 2) : (100, 2);
 srand 20240229;
-is $first->stop, 0, 'A7: the store is closed';
+is $_->stop, 0, 'A7: the store is closed' for values %first;
 
 sub launch {
 	my ($chain) = @_;
-	my $d = $chain->{daemon} = Daemon->launch({
+	my $d = $chain->{daemon} = Daemon->launch({ name => $chain->{name},
 	    socket => "$home/s.$chain->{n}", control => "$home/c.$chain->{n}" },
-	    -blacklist => $list, -db => $chain->{db}, @user);
+	    @{ $milter{$chain->{name}}{args} }, -db => $chain->{db}, @user);
 	$chain->{signal} = rand() < 0.6 ? 'TERM' : 'USR1';
 	$chain->{due} = time + rand 0.3 * slow;
 	$chain->{killed} = 0;
@@ -170,11 +196,12 @@ sub look_after {
 	return 0;
 }
 
-my @chains = map { { n => $_, db => "$home/chain.$_", ended => [] } }
-    1 .. $chains;
+my @names = sort keys %milter;
+my @chains = map { { n => $_, name => $names[$_ % @names],
+    db => "$home/chain.$_", ended => [] } } 1 .. $chains;
 for (@chains) {
 	make_db($_->{db});
-	system 'cp', '-p', glob("$seed/*"), $_->{db};
+	system 'cp', '-p', glob("$home/seed.$_->{name}/*"), $_->{db};
 }
 my $end = time + 120 * slow;
 my @waiting = @chains;
@@ -211,12 +238,13 @@ is scalar(@unclean), 0, 'A7: the store is never locked or broken' or
     diag map { $_->log } @unclean[0 .. ($#unclean < 3 ? $#unclean : 3)];
 is scalar(grep { -e } glob "$home/core* core*"), 0, 'A7: no core';
 
-my @last = map { Daemon->launch({ socket => "$home/s.$_->{n}",
-    control => "$home/c.$_->{n}" }, -db => $_->{db}, @user) } @chains;
+my @last = map { Daemon->launch({ name => $_->{name}, socket =>
+    "$home/s.$_->{n}", control => "$home/c.$_->{n}" }, -db => $_->{db},
+    @user) } @chains;
 my @forgot = grep {
 	my $d = $_;
 	eventually { $d->log =~ / ready on / || $d->gone } 30;
-	(($d->tell('list'))[1] // '') ne '192.0.2.7 black - blacklist' ||
+	(($d->tell('list'))[1] // '') !~ $milter{$d->{name}}{line} ||
 	    $d->log =~ /corrupt|set aside|not understood/;
 } @last;
 is scalar(@forgot), 0, 'A7: every store opens and holds what it did';
