@@ -44,7 +44,8 @@ parse_subject(struct control_answer *answer, const struct judge *j,
 		tuple_set_network(&s->tuple, &addr, j->prefix4, j->prefix6);
 		return 0;
 	}
-	if (is_domain(text) && tuple_set_domain(&s->tuple, text) == 0)
+	if (tuple_set_domain(&s->tuple, text) == 0 &&
+	    is_domain(s->tuple.client))
 		return 0;
 	return control_error(answer,
 	    "neither an IP address, a mail address nor a domain: %.60s", text);

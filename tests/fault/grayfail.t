@@ -98,17 +98,20 @@ sub work_during {
 	for (@mails) {
 		my ($client, $sender, $to) = @$_;
 		my $mail = ($sender eq '' ? '<>' : $sender) . " $to";
+		# A bounce is sent away at DATA.
+		my $later = $sender eq '' && $waits =~ /^451/ ? '421 4.7.1' :
+		    $waits;
 		my $was = $memory->{$mail} // ['', 0];
 		my $got = mail($d, @$_);
 		# A pass may be due to the trouble, but no other answer.
 		$memory->{$mail} = [$was->[0], 1]
 		    if $got eq 'delayed' && $was->[0] && $sender =~ /^ripe/;
-		$memory->{$mail} = $was if $got eq $waits;
+		$memory->{$mail} = $was if $got eq $later;
 		push @told, { who => $mail, got => $got, well =>
-		    $unsure ? qr/^pass$|^delayed$|^\Q$waits\E$/ :
+		    $unsure ? qr/^pass$|^delayed$|^\Q$later\E$/ :
 		    $was->[1] ? qr/^pass$/ :
 		    $sender =~ /^ripe/ && $was->[0] ? qr/^delayed$/ :
-		    qr/^t$|^\Q$waits\E$/ };	# t: no memory for its text
+		    qr/^t$|^\Q$later\E$/ };	# t: no memory for its text
 	}
 	for my $n (1 .. 3) {
 		my $mail = "loaded$n\@client.example alice\@example.test";

@@ -21,6 +21,10 @@ sub command_for {
 	my ($path) = @_;
 	my ($folder) = $path =~ m{^(.*)/};
 	my $what = "$flags -I$folder -Werror -c -o $object -x c";
+	# A milter's unit test sees that milter's headers only.
+	if (my ($own) = $path =~ m{^tests/unit/(\w+)/}) {
+		$what =~ s/-I$_ // for grep { $_ ne $own } @milters;
+	}
 	$what =~ s/-D_FORTIFY_SOURCE=\d// if $path eq 'tests/fault/fail.c';
 	$what = "-D_GNU_SOURCE -fPIC $what" if $path eq 'tests/fault/fail.c';
 	return $path =~ /\.h$/ ? "$what - <<'E'\n#include \"$path\"\nE\n" :

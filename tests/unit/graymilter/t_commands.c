@@ -157,6 +157,7 @@ static const struct {
 	{ "::ffff:192.0.2.1", "network 192.0.2.0/24 - - white" },
 	{ "2001:db8::1:2:3:4", "network 2001:db8::/64 - - white" },
 	{ "example.org", "network example.org - - white" },
+	{ "example.net.", "network example.net - - white" },
 	{ "Mail.EXAMPLE.org", "network mail.example.org - - white" },
 	{ "2.example", "network 2.example - - white" },
 	{ "a_b.x-1", "network a_b.x-1 - - white" },
