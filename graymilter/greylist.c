@@ -22,6 +22,7 @@ struct greylist {
 	pthread_rwlock_t lock;
 	atomic_bool closing;
 	struct store *store;
+	atomic_bool has_friends;	/* there may be some to look for */
 };
 
 /* For the store's sweep. */
@@ -37,6 +38,31 @@ is_past(const void *key, size_t key_size, const void *value, size_t size,
 	return kind != -1 && record_decode(&r, value, size) == 0 &&
 	    record_is_past((enum tuple_kind)kind, &r, &conf->rules,
 	    (int64_t)time(NULL));
+}
+
+static int
+note_friend(const void *key, size_t key_size, const void *value, size_t size,
+    void *arg)
+{
+	struct greylist *g = arg;
+
+	(void)key;
+	(void)key_size;
+	(void)value;
+	(void)size;
+	atomic_store(&g->has_friends, true);
+	return 1;
+}
+
+/* One that cannot be read now may have some. */
+static void
+look_for_friends(struct greylist *g)
+{
+	unsigned char key[STORE_KEY_MAX];
+	size_t size = tuple_key_prefix(key, TUPLE_FRIEND, NULL);
+
+	if (store_walk(g->store, key, size, note_friend, g) == STORE_DOWN)
+		atomic_store(&g->has_friends, true);
 }
 
 struct greylist *
@@ -62,6 +88,7 @@ greylist_open(const struct greylist_conf *conf)
 		free(g);
 		return NULL;
 	}
+	look_for_friends(g);
 	return g;
 }
 
@@ -273,8 +300,12 @@ is_friend(struct greylist *g, const struct tuple *t, int64_t now, bool *yes)
 {
 	struct tuple to_all = *t;
 	struct record r;
-	enum store_result result = get(g, TUPLE_FRIEND, t, &r);
+	enum store_result result;
 
+	*yes = false;
+	if (!atomic_load(&g->has_friends))
+		return 0;
+	result = get(g, TUPLE_FRIEND, t, &r);
 	*yes = result == STORE_OK &&
 	    record_is_friend(&r, &g->conf->rules, now);
 	if (*yes || result == STORE_DOWN)
@@ -466,6 +497,7 @@ greylist_befriend(struct greylist *g, const struct tuple *t, int64_t now)
 {
 	struct change c = { .apply = apply_pass, .now = now };
 
+	atomic_store(&g->has_friends, true);
 	return update(g, TUPLE_FRIEND, t, &c);
 }
 
@@ -484,6 +516,8 @@ greylist_merge(struct greylist *g, enum tuple_kind kind, const struct tuple *t,
 	struct change c = { .apply = apply_merge, .other = r, .kind = kind,
 	    .now = now };
 
+	if (kind == TUPLE_FRIEND)
+		atomic_store(&g->has_friends, true);
 	return update(g, kind, t, &c);
 }
 
