@@ -28,7 +28,8 @@
 #define FREE_MIN	(64 << 20)	/* the default of free_min */
 #define CACHE_DEFAULT	(64 << 20)
 #define SWEEP_LOOK	400	/* records looked at under one lock */
-#define SWEEP_DELETE	100	/* and deleted in one transaction */
+#define SWEEP_DELETE	100	/* and deleted in one transaction, and then */
+#define SWEEP_REST_MS	2	/* others have their turn */
 #define WALK_SLICE	64	/* records copied under one lock */
 #define PANICS_MAX	3	/* in PANIC_SECONDS: the files must be bad */
 #define PANIC_SECONDS	600
@@ -39,17 +40,21 @@ enum state {
 	STATE_CLOSED
 };
 
+struct record;
+
 struct store {
 	struct store_conf conf;
 	const char *where;	/* for the log */
 	pthread_t thread;
+	struct record *slice;	/* the thread's, while it sweeps: SWEEP_LOOK,
+				 * and where to go on */
 
 	pthread_mutex_t lock;	/* guards all up to panic */
 	enum state state;
 	struct storefile file;
 	time_t panic[PANICS_MAX];	/* the last ones */
 
-	atomic_bool full;	/* too little space to write */
+	atomic_int trouble;	/* why it cannot be written, or 0 */
 	atomic_bool up;		/* state is STATE_UP, for store_stats() */
 	atomic_bool stop;
 	atomic_int callers;	/* inside a public function */
@@ -108,16 +113,18 @@ open_all(struct store *s)
 	int e;
 
 	s->state = STATE_DOWN;
-	atomic_store(&s->full, !storefile_has_space(&s->file));
-	if (atomic_load(&s->full)) {
+	if ((e = storefile_trouble(&s->file)) == ESTALE)
+		e = storefile_lock_again(&s->file);
+	atomic_store(&s->trouble, e);
+	if (e != 0) {
 		/* Recovery on a full disk looks like corruption. */
-		fault(s, "too little free space to open", ENOSPC);
+		fault(s, "cannot be opened", e);
 		atomic_store(&s->up, false);
 		return;
 	}
 	e = open_file(s);
 	if (e != 0 && storefile_is_corrupt(e) &&
-	    storefile_has_space(&s->file)) {
+	    storefile_trouble(&s->file) == 0) {
 		fault(s, "cannot be opened", e);
 		if ((e = storefile_set_aside(&s->file)) == 0)
 			e = storefile_open(&s->file);
@@ -140,16 +147,18 @@ panics_again(struct store *s)
 	return oldest != 0 && now - oldest < PANIC_SECONDS;
 }
 
-/* Under the lock, in the thread: from down to up, by way of recovery. */
+/*
+ * Under the lock, in the thread: from down to up, by way of recovery.  The
+ * files are not to blame for what happens to their directory.
+ */
 static void
 repair(struct store *s)
 {
-	bool again = s->state == STATE_UP && panics_again(s);
-	int e;
+	int e = storefile_trouble(&s->file);
+	bool again = e == 0 && s->state == STATE_UP && panics_again(s);
 
 	storefile_close(&s->file, false);
-	if (again && storefile_has_space(&s->file) &&
-	    (e = storefile_set_aside(&s->file)) != 0)
+	if (again && (e = storefile_set_aside(&s->file)) != 0)
 		fault(s, "cannot set it aside", e);
 	open_all(s);
 	if (s->state == STATE_UP) {
@@ -313,7 +322,7 @@ store_update(struct store *s, const void *key, size_t key_size,
 	struct record r;
 
 	set_key(&r, key, key_size);
-	if (atomic_load(&s->full) || enter(s) == STORE_DOWN)
+	if (atomic_load(&s->trouble) != 0 || enter(s) == STORE_DOWN)
 		return STORE_DOWN;
 	result = result_of(s, "update", change_record(s, &r, change, arg));
 	leave(s);
@@ -467,7 +476,7 @@ sweep_slice(struct store *s, struct record *at, struct record *slice)
 	size_t count = 0, next = 0;
 	int e;
 
-	if (atomic_load(&s->full) || enter(s) == STORE_DOWN)
+	if (atomic_load(&s->trouble) != 0 || enter(s) == STORE_DOWN)
 		return false;
 	e = copy_records(s, at, slice, SWEEP_LOOK, &count);
 	if (e == 0)
@@ -480,18 +489,36 @@ sweep_slice(struct store *s, struct record *at, struct record *slice)
 	return result_of(s, "sweep", e) == STORE_OK && count == SWEEP_LOOK;
 }
 
+/* A new round, if the last one is over. */
 static void
-sweep(struct store *s)
+begin_sweep(struct store *s)
 {
-	struct record *slice = malloc((SWEEP_LOOK + 1) * sizeof *slice);
-	struct record *at = slice + SWEEP_LOOK;
+	if (s->slice == NULL &&
+	    (s->slice = malloc((SWEEP_LOOK + 1) * sizeof *s->slice)) != NULL)
+		set_key(s->slice + SWEEP_LOOK, "", 1);
+}
 
-	if (slice == NULL)
-		return;
-	set_key(at, "", 1);
-	while (!atomic_load(&s->stop) && sweep_slice(s, at, slice))
-		rest(2);
-	free(slice);
+static void
+end_sweep(struct store *s)
+{
+	free(s->slice);
+	s->slice = NULL;
+}
+
+/*
+ * Sweep for so long.  A round may take minutes, and all else the thread has to
+ * do does not wait for it.
+ */
+static void
+sweep(struct store *s, long ms)
+{
+	long begin = clock_ms();
+
+	while (s->slice != NULL && clock_ms() - begin < ms) {
+		if (!sweep_slice(s, s->slice + SWEEP_LOOK, s->slice))
+			end_sweep(s);
+		rest(SWEEP_REST_MS);
+	}
 }
 
 /* Not under the lock: the library has its own for these. */
@@ -500,7 +527,7 @@ flush(struct store *s)
 {
 	int e;
 
-	if (s->state != STATE_UP || atomic_load(&s->full))
+	if (s->state != STATE_UP || atomic_load(&s->trouble) != 0)
 		return;
 	if ((e = s->file.env->log_flush(s->file.env, NULL)) == 0)
 		e = s->file.env->txn_checkpoint(s->file.env, CHECKPOINT_KB,
@@ -511,12 +538,12 @@ flush(struct store *s)
 static void
 look_after(struct store *s, unsigned long ms)
 {
-	bool full = !storefile_has_space(&s->file);
+	int trouble = storefile_trouble(&s->file);
 
-	if (full && ms % FLUSH_MS == 0)
-		fault(s, "too little free space, updates are refused", ENOSPC);
-	atomic_store(&s->full, full);
-	if (atomic_load(&s->file.panicked) ||
+	if (trouble != 0 && ms % FLUSH_MS == 0)
+		fault(s, "updates are refused", trouble);
+	atomic_store(&s->trouble, trouble);
+	if (atomic_load(&s->file.panicked) || trouble == ESTALE ||
 	    (s->state == STATE_DOWN && ms % RETRY_MS == 0)) {
 		pthread_mutex_lock(&s->lock);
 		repair(s);
@@ -526,7 +553,7 @@ look_after(struct store *s, unsigned long ms)
 		flush(s);
 	if (s->conf.expired != NULL && s->conf.sweep_seconds > 0 &&
 	    ms % ((unsigned long)s->conf.sweep_seconds * 1000) == 0)
-		sweep(s);
+		begin_sweep(s);
 }
 
 /* The only one that changes the handles, so it reads them without the lock. */
@@ -537,9 +564,13 @@ maintain(void *arg)
 
 	for (unsigned long ms = LOOK_MS; !atomic_load(&s->stop);
 	    ms += LOOK_MS) {
-		rest(LOOK_MS);
+		if (s->slice != NULL)
+			sweep(s, LOOK_MS);
+		else
+			rest(LOOK_MS);
 		look_after(s, ms);
 	}
+	end_sweep(s);
 	return NULL;
 }
 
@@ -641,7 +672,7 @@ store_stats(FILE *out, void *store)
 			leave(s);
 	}
 	stats_value(out, "store_up", "Can the store be written now?", NULL,
-	    NULL, !atomic_load(&s->full) && atomic_load(&s->up));
+	    NULL, atomic_load(&s->trouble) == 0 && atomic_load(&s->up));
 	stats_value(out, "store_updates_total", "Updates done.", NULL, NULL,
 	    atomic_load(&s->updates));
 	stats_value(out, "store_errors_total", "Faults of the store.", NULL,

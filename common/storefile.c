@@ -63,16 +63,6 @@ storefile_error(const struct storefile *f, int error)
 	    db_strerror(error);
 }
 
-bool
-storefile_has_space(const struct storefile *f)
-{
-	struct statvfs v;
-
-	if (f->directory == NULL || statvfs(f->directory, &v) == -1)
-		return true;		/* writing will say what is wrong */
-	return (uint64_t)v.f_bavail * v.f_frsize >= f->free_min;
-}
-
 uint64_t
 storefile_bytes(const struct storefile *f)
 {
@@ -374,25 +364,45 @@ storefile_close(struct storefile *f, bool mark)
 		make_mark(f);
 }
 
+/* Returns 0 or an error, EWOULDBLOCK when another daemon has it. */
+static int
+take_lock(struct storefile *f)
+{
+	char path[STOREFILE_PATH_MAX];
+	int e = storefile_path(f, LOCK_FILE, path);
+
+	if (e != 0)
+		return e;
+	f->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+	    0600);
+	if (f->lock_fd == -1)
+		return errno;
+	if (flock(f->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	e = errno;
+	storefile_unlock(f);
+	return e;
+}
+
 int
 storefile_lock(struct storefile *f)
 {
-	char path[STOREFILE_PATH_MAX];
-
 	f->lock_fd = -1;
-	if (f->directory == NULL)
+	if (f->directory == NULL || (errno = take_lock(f)) == 0)
 		return 0;
-	if ((errno = storefile_path(f, LOCK_FILE, path)) != 0 ||
-	    (f->lock_fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-	    0600)) == -1) {
+	if (errno == EWOULDBLOCK)
+		log_error("store %s is in use by a running daemon",
+		    f->directory);
+	else
 		log_errno("store %s", f->directory);
-		return -1;
-	}
-	if (flock(f->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	log_error("store %s is in use by a running daemon", f->directory);
-	close(f->lock_fd);
 	return -1;
+}
+
+int
+storefile_lock_again(struct storefile *f)
+{
+	storefile_unlock(f);
+	return take_lock(f);
 }
 
 void
@@ -400,4 +410,38 @@ storefile_unlock(struct storefile *f)
 {
 	if (f->lock_fd != -1)
 		close(f->lock_fd);
+	f->lock_fd = -1;
+}
+
+/* Is the lock we hold no longer that of the directory? */
+static bool
+is_replaced(const struct storefile *f)
+{
+	char path[STOREFILE_PATH_MAX];
+	struct stat ours, there;
+
+	if (f->lock_fd == -1)
+		return true;
+	if (storefile_path(f, LOCK_FILE, path) != 0 ||
+	    fstat(f->lock_fd, &ours) == -1)
+		return false;
+	if (stat(path, &there) == -1)
+		return errno == ENOENT;
+	return ours.st_dev != there.st_dev || ours.st_ino != there.st_ino;
+}
+
+int
+storefile_trouble(const struct storefile *f)
+{
+	struct statvfs v;
+
+	if (f->directory == NULL)
+		return 0;
+	if (access(f->directory, W_OK | X_OK) == -1)
+		return errno;
+	if (is_replaced(f))
+		return ESTALE;
+	if (statvfs(f->directory, &v) == -1)
+		return 0;		/* writing will say what is wrong */
+	return (uint64_t)v.f_bavail * v.f_frsize < f->free_min ? ENOSPC : 0;
 }

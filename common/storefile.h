@@ -48,8 +48,15 @@ uint64_t storefile_bytes(const struct storefile *);
 int storefile_lock(struct storefile *);
 void storefile_unlock(struct storefile *);
 
-/* Is there room to write? */
-bool storefile_has_space(const struct storefile *);
+/*
+ * What keeps the files from being written, as far as can be seen from outside:
+ * 0, or ENOSPC when too little space is free, ESTALE when another directory
+ * has taken the place of ours, or what access(2) says.
+ */
+int storefile_trouble(const struct storefile *);
+
+/* After ESTALE, with the files closed: lock the directory there is now. */
+int storefile_lock_again(struct storefile *);
 
 /*
  * Recover what a crash left, verify the file unless it was closed cleanly,

@@ -545,15 +545,15 @@ gray_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 		log_error("the MTA takes no header");
 	smfi_setsymlist(ctx, SMFIM_CONNECT,
 	    iplist_has_domains(conf->judge->clients) ?
-	    (char *)"j " CLIENT_MACROS_CONNECT : (char *)"j");
+	    (char *)CLIENT_MACROS_CONNECT : (char *)"");
 	smfi_setsymlist(ctx, SMFIM_HELO, (char *)"");
 	smfi_setsymlist(ctx, SMFIM_ENVFROM, conf->scanauth && !conf->learn ?
 	    (char *)"i" : (char *)"i " CLIENT_MACROS_MAIL);
 	smfi_setsymlist(ctx, SMFIM_ENVRCPT, steps & SMFIP_RCPT_REJ ?
-	    (char *)"i {rcpt_mailer}" : (char *)"i");
+	    (char *)"{rcpt_mailer}" : (char *)"");
 	smfi_setsymlist(ctx, SMFIM_DATA, (char *)"i");
 	smfi_setsymlist(ctx, SMFIM_EOH, (char *)"");
-	smfi_setsymlist(ctx, SMFIM_EOM, (char *)"");
+	smfi_setsymlist(ctx, SMFIM_EOM, (char *)"j");
 	*pf0 = f0 & SMFIF_ADDHDRS;
 	*pf1 = f1 & steps;
 	*pf2 = 0;

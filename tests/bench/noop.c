@@ -3,8 +3,9 @@
  * syslogd.
  *
  * Each filter does its one thing and negotiates all the rest away: no step it
- * does not act in, no macro.  So there is no cheaper filter that gives the
- * same answer, and what a milter costs more is what it does.
+ * does not act in, no macro unless its mode says so.  So there is no cheaper
+ * filter that gives the same answer, and what a milter costs more is what it
+ * does.
  */
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -25,18 +26,24 @@ static struct mode {
 	const char *name;
 	sfsistat at_connect;
 	unsigned long unwanted;
+	const char *macros;	/* wanted at MAIL; or NULL */
 } modes[] = {
 	/* 554 at HELO, and the client's address is never seen. */
-	{ "helo", SMFIS_CONTINUE, ALL_STEPS & ~SMFIP_NOHELO },
+	{ "helo", SMFIS_CONTINUE, ALL_STEPS & ~SMFIP_NOHELO, NULL },
 	/* The same for a filter that is told the address. */
 	{ "connect-helo", SMFIS_CONTINUE,
-	    ALL_STEPS & ~(SMFIP_NOCONNECT | SMFIP_NOHELO) },
+	    ALL_STEPS & ~(SMFIP_NOCONNECT | SMFIP_NOHELO), NULL },
 	/* What is written without a thought: all macros come. */
-	{ "naive-helo", SMFIS_CONTINUE, 0 },
-	{ "accept", SMFIS_ACCEPT, ALL_STEPS & ~SMFIP_NOCONNECT },
+	{ "naive-helo", SMFIS_CONTINUE, 0, NULL },
+	{ "accept", SMFIS_ACCEPT, ALL_STEPS & ~SMFIP_NOCONNECT, NULL },
 	/* Is told client, sender and recipients, and lets the message pass. */
 	{ "rcpt", SMFIS_CONTINUE,
-	    ALL_STEPS & ~(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT) },
+	    ALL_STEPS & ~(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT),
+	    NULL },
+	/* And whether the client is one of our users. */
+	{ "rcpt-auth", SMFIS_CONTINUE,
+	    ALL_STEPS & ~(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT),
+	    "i {auth_authen}" },
 };
 
 static const struct mode *mode;
@@ -75,7 +82,8 @@ noop_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	(void)f2;
 	(void)f3;
 	for (int stage = SMFIM_FIRST; stage <= SMFIM_LAST; stage++)
-		smfi_setsymlist(ctx, stage, (char *)"");
+		smfi_setsymlist(ctx, stage, stage == SMFIM_ENVFROM &&
+		    mode->macros != NULL ? (char *)mode->macros : (char *)"");
 	*pf0 = *pf2 = *pf3 = 0;
 	*pf1 = f1 & mode->unwanted;
 	return SMFIS_CONTINUE;
@@ -133,7 +141,7 @@ main(int argc, char *argv[])
 			mode = &modes[i];
 	if (mode == NULL) {
 		fprintf(stderr, "usage: noop helo|connect-helo|naive-helo|"
-		    "accept|rcpt|syslogd SOCKET\n");
+		    "accept|rcpt|rcpt-auth|syslogd SOCKET\n");
 		return EX_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);

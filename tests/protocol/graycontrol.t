@@ -181,7 +181,7 @@ my $exempt = file('exempt', "# a list\njoe\@a.test\n");
 		    '192.0.2.1', '192.0.2.1 a.test'),
 		map({ my $c = $_; map({ ["$c $_", "$no " . substr $_, 0, 60] }
 		    '192.0.2.0/24', '192.0.2', '192.0.2.300', '10.1', 'word',
-		    '[::1]', 'a..b', '.a.test', 'x.' x 128) }
+		    '[::1]', 'a..b', '.a.test', 'x.' x 128 . 'x') }
 		    qw(list forget pass)),
 		map({ ["$_", "$usage $_ ADDRESS"] } qw(forget pass)),
 		['load', "$usage load RECORD"],
