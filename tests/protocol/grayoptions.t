@@ -386,21 +386,22 @@ is join(' ', grep { -e } glob "$dir/db/* $sock"), '', '-check: makes nothing';
 
 for (
 	# options, macros at CONNECT, MAIL and RCPT, are refused RCPTs sent
-	[[], 'j', 'i {auth_authen} {verify}', 'i', 0],
-	[['-markonly'], 'j', 'i {auth_authen} {verify}', 'i', 0],
-	[['-scanauth'], 'j', 'i', 'i', 0],
-	[['-scanauth', '-learn'], 'j', 'i {auth_authen} {verify}', 'i', 0],
-	[[-trap => $good], 'j', 'i {auth_authen} {verify}', 'i {rcpt_mailer}',
+	[[], '', 'i {auth_authen} {verify}', '', 0],
+	[['-markonly'], '', 'i {auth_authen} {verify}', '', 0],
+	[['-scanauth'], '', 'i', '', 0],
+	[['-scanauth', '-learn'], '', 'i {auth_authen} {verify}', '', 0],
+	[[-trap => $good], '', 'i {auth_authen} {verify}', '{rcpt_mailer}',
 	    0x800],
 	[[-whitelist => file('names', ".friend.example\n")],
-	    'j {client_resolve}', 'i {auth_authen} {verify}', 'i', 0],
+	    '{client_resolve}', 'i {auth_authen} {verify}', '', 0],
 ) {
 	my ($options, $connect, $mail, $rcpt, $refused) = @$_;
 	my $m = Milter->new(gray(@$options)->socket);
 	is $m->commands, 'C-mRT----', "commands asked for: @$options";
 	is $m->{actions} & 0xff, 0x1, "actions asked for: @$options";
 	is $m->{steps} & 0x800, $refused, "refused RCPTs: @$options";
-	is_deeply [@{ $m->{wanted} }{0, 2, 3}], [$connect, $mail, $rcpt],
+	is_deeply [@{ $m->{wanted} }{0, 2, 3, 5}],
+	    [$connect, $mail, $rcpt, 'j'],
 	    "macros asked for: @$options" or diag explain $m->{wanted};
 	$m->quit;
 }
