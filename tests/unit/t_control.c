@@ -600,9 +600,15 @@ ask_often(void *failed)
 
 	for (int i = 0; i < TIMES; i++) {
 		FILE *out = fmemopen(text, sizeof text, "w");
+		int asked = -1;
 
-		if (out == NULL || control_ask(path, "two a b", DEADLINE_MS,
-		    out, error) != 0)
+		/* Those that have left may still count, for a while. */
+		for (int try = 0; out != NULL && asked == -1 && try < 500;
+		    try++)
+			if ((asked = control_ask(path, "two a b", DEADLINE_MS,
+			    out, error)) == -1)
+				poll(NULL, 0, 10);
+		if (asked == -1)
 			atomic_fetch_add((atomic_int *)failed, 1);
 		if (out == NULL || fclose(out) != 0 ||
 		    strcmp(text, "[two][a][b] 1\n") != 0)
