@@ -55,11 +55,11 @@ static bool
 is_about(const struct subject *s, enum tuple_kind kind, const struct tuple *t)
 {
 	if (s->is_client)
-		return kind != TUPLE_FRIEND &&
+		return tuple_has(kind, TUPLE_OF_CLIENT) &&
 		    strcmp(t->client, s->tuple.client) == 0;
-	return (kind != TUPLE_CLIENT && kind != TUPLE_NETWORK &&
+	return (tuple_has(kind, TUPLE_OF_SENDER) &&
 	    strcmp(t->sender, s->tuple.sender) == 0) ||
-	    ((kind == TUPLE_TRIPLET || kind == TUPLE_FRIEND) &&
+	    (tuple_has(kind, TUPLE_OF_RECIPIENT) &&
 	    strcmp(t->recipient, s->tuple.recipient) == 0);
 }
 
@@ -152,11 +152,9 @@ list_record(enum tuple_kind kind, const struct tuple *t,
 		return;
 	word = state(v, kind, r, &left);
 	fputs(tuple_word(kind), v->out);
-	print_text(v->out, t->client, kind != TUPLE_FRIEND);
-	print_text(v->out, t->sender,
-	    kind != TUPLE_CLIENT && kind != TUPLE_NETWORK);
-	print_text(v->out, t->recipient,
-	    kind == TUPLE_TRIPLET || kind == TUPLE_FRIEND);
+	print_text(v->out, t->client, tuple_has(kind, TUPLE_OF_CLIENT));
+	print_text(v->out, t->sender, tuple_has(kind, TUPLE_OF_SENDER));
+	print_text(v->out, t->recipient, tuple_has(kind, TUPLE_OF_RECIPIENT));
 	fprintf(v->out, " %s %" PRId64 " %" PRIu32 "\n", word, left, r->count);
 }
 

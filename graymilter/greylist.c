@@ -572,7 +572,8 @@ greylist_walk(struct greylist *g, const char *client,
 		size_t size = tuple_key_prefix(key, (enum tuple_kind)kind,
 		    client);
 
-		if (client == NULL || kind != TUPLE_FRIEND)
+		if (client == NULL || tuple_has((enum tuple_kind)kind,
+		    TUPLE_OF_CLIENT))
 			result = store_walk(g->store, key, size, each_record,
 			    &w);
 	}

@@ -193,9 +193,9 @@ print_tuple(FILE *out, const struct judge *j, const struct tuple *t)
 
 	fprintf(out, " key=%s,%s", tuple_word(kind),
 	    tuple_print(word, t->client));
-	if (kind != TUPLE_CLIENT)
+	if (tuple_has(kind, TUPLE_OF_SENDER))
 		fprintf(out, ",%s", tuple_print(word, t->sender));
-	if (kind == TUPLE_TRIPLET)
+	if (tuple_has(kind, TUPLE_OF_RECIPIENT))
 		fprintf(out, ",%s", tuple_print(word, t->recipient));
 }
 

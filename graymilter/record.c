@@ -267,17 +267,6 @@ record_decode(struct record *r, const void *value, size_t size)
 
 /* --- the form in a dump */
 
-enum { CLIENT = 1, SENDER = 2, RECIPIENT = 4 };
-
-/* The parts each kind has. */
-static const int parts[TUPLE_KINDS] = {
-	[TUPLE_CLIENT] = CLIENT,
-	[TUPLE_PAIR] = CLIENT | SENDER,
-	[TUPLE_TRIPLET] = CLIENT | SENDER | RECIPIENT,
-	[TUPLE_NETWORK] = CLIENT,
-	[TUPLE_FRIEND] = SENDER | RECIPIENT,
-};
-
 /* "-" is no part, so the text "-" has to look otherwise. */
 static const char *
 print_part(char out[TUPLE_PRINT_MAX], bool has, const char *text)
@@ -293,13 +282,13 @@ record_print(char out[RECORD_LINE_MAX], enum tuple_kind kind,
 {
 	char client[TUPLE_PRINT_MAX], sender[TUPLE_PRINT_MAX];
 	char recipient[TUPLE_PRINT_MAX];
-	int has = parts[kind];
 
 	snprintf(out, RECORD_LINE_MAX, "load %s %s %s %s %" PRId64 " %" PRId64
 	    " %" PRId64 " %" PRIu32 " %" PRIu32, tuple_word(kind),
-	    print_part(client, has & CLIENT, t->client),
-	    print_part(sender, has & SENDER, t->sender),
-	    print_part(recipient, has & RECIPIENT, t->recipient),
+	    print_part(client, tuple_has(kind, TUPLE_OF_CLIENT), t->client),
+	    print_part(sender, tuple_has(kind, TUPLE_OF_SENDER), t->sender),
+	    print_part(recipient, tuple_has(kind, TUPLE_OF_RECIPIENT),
+	    t->recipient),
 	    r->first, r->last, r->hold, r->count, r->pending);
 	return out;
 }
@@ -372,13 +361,17 @@ scan_numbers(struct record *r, char *const word[5])
 }
 
 static const char *
-scan_parts(struct tuple *t, int has, char *const word[3])
+scan_parts(struct tuple *t, enum tuple_kind kind,
+    char *const word[TUPLE_PARTS])
 {
-	if (scan_part(t->client, has & CLIENT, word[0]) == -1)
+	if (scan_part(t->client, tuple_has(kind, TUPLE_OF_CLIENT),
+	    word[TUPLE_OF_CLIENT]) == -1)
 		return "not a CLIENT of this kind";
-	if (scan_part(t->sender, has & SENDER, word[1]) == -1)
+	if (scan_part(t->sender, tuple_has(kind, TUPLE_OF_SENDER),
+	    word[TUPLE_OF_SENDER]) == -1)
 		return "not a SENDER of this kind";
-	if (scan_part(t->recipient, has & RECIPIENT, word[2]) == -1)
+	if (scan_part(t->recipient, tuple_has(kind, TUPLE_OF_RECIPIENT),
+	    word[TUPLE_OF_RECIPIENT]) == -1)
 		return "not a RECIPIENT of this kind";
 	return NULL;
 }
@@ -397,7 +390,7 @@ record_scan(struct tuple *t, struct record *r, char *text, const char **wrong)
 	*wrong = "no such KIND";
 	if ((kind = tuple_kind(word[KIND])) == -1)
 		return -1;
-	*wrong = scan_parts(&tuple, parts[kind], word + PARTS);
+	*wrong = scan_parts(&tuple, (enum tuple_kind)kind, word + PARTS);
 	if (*wrong == NULL)
 		*wrong = scan_numbers(&record, word + NUMBERS);
 	if (*wrong != NULL)

@@ -266,9 +266,11 @@ spring_trap(struct session *s, const char *path)
 	struct verdict v;
 
 	s->trapped = true;
+	if (conf->report == NULL || s->bounces)
+		return;
 	tuple_set_recipient(&s->tuple, path);
 	judge_tuple(conf->judge, &s->tuple, (int64_t)time(NULL), false, &v);
-	if (conf->report != NULL && !s->bounces && judge_waits(v.by))
+	if (judge_waits(v.by))
 		report_send(conf->report, &s->addr, conf->report_seconds,
 		    "mailed a trap");
 }

@@ -22,12 +22,10 @@
 #define HASH_TEXT	43	/* base64url of a SHA-256, no padding */
 #define HASH_AT		(TUPLE_TEXT_MAX - HASH_TEXT)
 
-enum { CLIENT, SENDER, RECIPIENT, PARTS };
-
 static const struct {
 	const char *word;
 	unsigned char tag;	/* its keys begin with it; stored on disks */
-	bool has[PARTS];
+	bool has[TUPLE_PARTS];
 } kinds[TUPLE_KINDS] = {
 	[TUPLE_CLIENT] = { "client", 'C', { true, false, false } },
 	[TUPLE_PAIR] = { "pair", 'P', { true, true, false } },
@@ -36,8 +34,14 @@ static const struct {
 	[TUPLE_FRIEND] = { "friend", 'F', { false, true, true } },
 };
 
-_Static_assert(1 + PARTS * (TUPLE_TEXT_MAX + 1) <= STORE_KEY_MAX,
+_Static_assert(1 + TUPLE_PARTS * (TUPLE_TEXT_MAX + 1) <= STORE_KEY_MAX,
     "the longest key fits");
+
+bool
+tuple_has(enum tuple_kind kind, enum tuple_part part)
+{
+	return kinds[kind].has[part];
+}
 
 const char *
 tuple_word(enum tuple_kind kind)
@@ -370,7 +374,7 @@ tuple_key(unsigned char key[STORE_KEY_MAX], enum tuple_kind kind,
 	size_t size = 0;
 
 	key[size++] = kinds[kind].tag;
-	for (int i = 0; i < PARTS; i++)
+	for (int i = 0; i < TUPLE_PARTS; i++)
 		if (kinds[kind].has[i])
 			size += put_text(key + size, texts[i]);
 	return size;
@@ -389,7 +393,7 @@ tuple_from_key(struct tuple *t, const void *key, size_t size)
 	if (kind == TUPLE_KINDS)
 		return -1;
 	p++;
-	for (int i = 0; i < PARTS; i++) {
+	for (int i = 0; i < TUPLE_PARTS; i++) {
 		if (!kinds[kind].has[i])
 			continue;
 		nul = memchr(p, '\0', (size_t)(end - p));
@@ -409,7 +413,7 @@ tuple_key_prefix(unsigned char key[STORE_KEY_MAX], enum tuple_kind kind,
     const char *client)
 {
 	key[0] = kinds[kind].tag;
-	if (client == NULL || !kinds[kind].has[CLIENT])
+	if (client == NULL || !tuple_has(kind, TUPLE_OF_CLIENT))
 		return 1;
 	return 1 + put_text(key + 1, client);
 }

@@ -1,6 +1,7 @@
 #ifndef GRAYMILTER_TUPLE_H
 #define GRAYMILTER_TUPLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "addr.h"
@@ -42,6 +43,12 @@ struct tuple {
 	/* Of a client that is a domain in its stead, else ""; in no key. */
 	char network[TUPLE_TEXT_MAX + 1];
 };
+
+/* Which of the three texts a kind is made of; the others mean nothing. */
+enum tuple_part { TUPLE_OF_CLIENT, TUPLE_OF_SENDER, TUPLE_OF_RECIPIENT,
+    TUPLE_PARTS };
+
+bool tuple_has(enum tuple_kind, enum tuple_part);
 
 /* "client", "pair", "triplet", "network", "friend". */
 const char *tuple_word(enum tuple_kind);
