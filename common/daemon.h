@@ -79,8 +79,12 @@ int daemon_main(struct daemon *, const struct options_row *, int argc,
 #define DAEMON_SETTLE_SECONDS		2	/* a file younger is not read */
 
 /* The rows every milter has; d is its struct daemon. */
-#define DAEMON_OPTIONS(d)						\
-	{ "autoupdate", 'a', OPTIONS_FLAG, &(d).autoupdate, 0, 0, NULL,	\
+#define DAEMON_OPTIONS(d)	DAEMON_OPTIONS_AUTOUPDATE(d, 'a')
+
+/* The same where -a has long meant something else. */
+#define DAEMON_OPTIONS_AUTOUPDATE(d, letter)				\
+	{ "autoupdate", letter, OPTIONS_FLAG, &(d).autoupdate, 0, 0,	\
+	    NULL,							\
 	    "reload list files that changed, looking every 10 seconds" }, \
 	{ "control", 0, OPTIONS_STRING, &(d).control, 0, 0,		\
 	    "path", "listen here for commands" },			\
