@@ -24,15 +24,21 @@ WARN    = -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes \
 DEFS    = -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE \
 	  -DVERSION='"$(VERSION)"' -Icommon
 LIBS    = -lmilter -ldb-5.3 -lpthread
+ALL_LIBS = -Wl,--as-needed $(foreach m,$(MILTERS),$($(m)_LIBS)) $(LIBS)
 ALL_CFLAGS = $(WARN) $(DEFS) $(HARDEN) $(CFLAGS)
 
-MILTERS = blackmilter graymilter
+MILTERS = blackmilter graymilter spfmilter
 COMMON  = log clock bytes options stats addr reply ipset ipline listfile \
 	  iplist mailboxes client storefile store line control ask \
 	  report daemon
 # The parts of a milter that are not its main file.
 blackmilter_PARTS = entry shortlist judge commands
 graymilter_PARTS  = sha256 tuple record hint greylist judge session commands
+spfmilter_PARTS   = dns dnspacket dnscache nameserver channel resolver macro \
+		    terms mechanism evaluate spf fallback header hint forged \
+		    judge session commands
+# What only one of them is linked with.
+spfmilter_LIBS    = -lspf2 -lcares
 
 COMMON_LIB = $(BUILD)/common/common.a
 PARTS_LIB  = $(foreach m,$(MILTERS),$(BUILD)/$(m)/parts.a)
@@ -54,7 +60,8 @@ $(BUILD)/$(1)/parts.a: $$($(1)_PARTS:%=$(BUILD)/$(1)/%.o)
 	ar rc $$@ $$^
 
 $(BUILD)/$(1)/$(1): $(BUILD)/$(1)/$(1).o $(BUILD)/$(1)/parts.a $(COMMON_LIB)
-	$$(CC) $$(CFLAGS) $$(LINK) $$(LDFLAGS) -o $$@ $$^ $$(LIBS)
+	$$(CC) $$(CFLAGS) $$(LINK) $$(LDFLAGS) -o $$@ $$^ \
+	    $$($(1)_LIBS) $$(LIBS)
 endef
 $(foreach m,$(MILTERS),$(eval $(call milter_rules,$(m))))
 
@@ -65,7 +72,7 @@ UNIT    = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/t_*.c \
 	  tests/unit/*/t_*.c))
 FUZZ    = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS = $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%)
-DRIVERS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fault/*_driver.c)) \
+DRIVERS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*/*_driver.c)) \
 	  $(BUILD)/tests/fault/fail.so
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 
@@ -84,16 +91,17 @@ $(BUILD)/tests/unit/$(1)/%.o: tests/unit/$(1)/%.c
 
 $(filter $(BUILD)/tests/unit/$(1)/t_%,$(UNIT)): %: %.o \
     $(BUILD)/$(1)/parts.a $(COMMON_LIB)
-	$$(CC) $$(CFLAGS) $$(LINK) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(LIBS)
+	$$(CC) $$(CFLAGS) $$(LINK) $$(LDFLAGS) -o $$@ $$^ \
+	    -lcmocka $$($(1)_LIBS) $$(LIBS)
 endef
 $(foreach m,$(MILTERS),$(eval $(call unit_rules,$(m))))
 
 $(REPLAYS): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o \
     $(BUILD)/tests/fuzz/replay.o $(PARTS_LIB) $(COMMON_LIB)
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 $(filter-out %.so,$(DRIVERS)) $(BENCHES): %: %.o $(PARTS_LIB) $(COMMON_LIB)
-	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 $(BUILD)/tests/fault/fail.so: tests/fault/fail.c
 	@mkdir -p $(@D)
@@ -176,7 +184,7 @@ clean:
 	rm -f $(MILTERS:%=%/%) $(MILTERS:%=%/parts.a) \
 	    $(patsubst %.c,%,$(wildcard tests/unit/t_*.c \
 	    tests/unit/*/t_*.c tests/bench/*.c \
-	    tests/fault/*_driver.c)) tests/fuzz/replay_* tests/fuzz/fuzzer_*
+	    tests/*/*_driver.c)) tests/fuzz/replay_* tests/fuzz/fuzzer_*
 
 -include $(wildcard $(foreach d,common tests/unit tests/unit/* tests/fuzz \
     tests/fault tests/bench $(MILTERS),$(BUILD)/$(d)/*.d))

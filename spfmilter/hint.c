@@ -1,0 +1,49 @@
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "clock.h"
+#include "control.h"
+#include "hint.h"
+#include "log.h"
+#include "stats.h"
+
+static const char *path;
+static atomic_llong pause_until;	/* clock_us() */
+
+static struct stats_counter counters[] = {
+	{ "hints_sent_total", NULL, "Passes graymilter was told of.", 0 },
+	{ "hints_failed_total", NULL, "Passes it could not be told of.", 0 },
+};
+enum { SENT, FAILED };
+
+void
+hint_open(const char *p)
+{
+	path = p;
+	stats_add(counters, sizeof counters / sizeof counters[0]);
+}
+
+void
+hint_send(const struct addr *client, const char *domain)
+{
+	static struct log_limit limit;
+	char address[ADDR_TEXT_MAX], error[CONTROL_ERROR_MAX];
+	char command[CONTROL_LINE_MAX];
+
+	if (path == NULL || clock_us() < atomic_load(&pause_until))
+		return;
+	snprintf(command, sizeof command, "spf %s %s pass",
+	    addr_print(client, address), domain);
+	if (control_ask(path, command, HINT_DEADLINE_MS, NULL, error) == 0) {
+		stats_count(&counters[SENT]);
+		return;
+	}
+	stats_count(&counters[FAILED]);
+	/* One that says no is there, and knows other domains. */
+	if (errno != 0)
+		atomic_store(&pause_until,
+		    clock_us() + HINT_PAUSE_SECONDS * 1000000LL);
+	if (log_due(&limit))
+		log_error("%s: cannot hint: %s", path, error);
+}
