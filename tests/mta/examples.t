@@ -40,7 +40,9 @@ file("/etc/$_->[0]", $_->[1]) for
     ['graymilter/suspects', "192.0.2.0/24\n"],
     ['graymilter/senders', "\@example.org\n"],
     ['graymilter/recipients', "ann\@example.org\n"],
-    ['graymilter/traps', "nobody\@example.net\n"];
+    ['graymilter/traps', "nobody\@example.net\n"],
+    ['spfmilter/whitelist', "# nobody\n"],
+    ['spfmilter/fallback', ".example.net mx ~all\n"];
 
 # The literal lines of the section that start this program, those that go on
 # with \ made one; and how many such lines the source of the page has.
