@@ -94,7 +94,8 @@ read_record(struct evaluation *e, struct page *p, struct term *redirect)
 
 /* One more term in the plain record, and the slot that it stands for. */
 static void
-add_token(struct evaluation *e, struct page *p, const struct term *t, char *plain)
+add_token(struct evaluation *e, struct page *p, const struct term *t,
+    char *plain)
 {
 	const char qualifier[2] = { t->qualifier, '\0' };
 	size_t used = strlen(plain);

@@ -23,14 +23,19 @@ struct macro {
 	bool escapes;		/* for a URL */
 	size_t parts;		/* so many on the right stay */
 	bool reverses;		/* ... once their order is turned round */
-	const char *delimiters;
-	size_t delimiters_size;
+	uint64_t delimiters[2];	/* a bit for each byte of ASCII */
 };
 
 static bool
 is_in(const char *set, char c)
 {
 	return c != '\0' && strchr(set, c) != NULL;
+}
+
+static void
+add_delimiter(struct macro *m, char c)
+{
+	m->delimiters[c / 64] |= UINT64_C(1) << c % 64;
 }
 
 /* A zero is wrong; a number of any length is no fault (7.3). */
@@ -67,14 +72,11 @@ read_macro(struct macro *m, const char *p, const char *end,
 		return NULL;
 	m->reverses = p < end && (*p == 'r' || *p == 'R');
 	p += m->reverses;
-	m->delimiters = p;
-	while (p < end && is_in(DELIMITERS, *p))
-		p++;
-	m->delimiters_size = (size_t)(p - m->delimiters);
-	if (m->delimiters_size == 0) {
-		m->delimiters = ".";
-		m->delimiters_size = 1;
-	}
+	m->delimiters[0] = m->delimiters[1] = 0;
+	if (p < end && *p == '}')
+		add_delimiter(m, '.');
+	for (; p < end && is_in(DELIMITERS, *p); p++)
+		add_delimiter(m, *p);
 	return p < end && *p == '}' ? p + 1 : NULL;
 }
 
@@ -271,8 +273,9 @@ get_value(struct value *v, char letter, const struct macro_words *w)
 static bool
 parts_at(const struct value *v, size_t i, const struct macro *m)
 {
-	return memchr(m->delimiters, byte_of(v, i),
-	    m->delimiters_size) != NULL;
+	unsigned char c = (unsigned char)byte_of(v, i);
+
+	return c < 128 && (m->delimiters[c / 64] >> c % 64 & 1) != 0;
 }
 
 /* How many parts are too many.  Between two delimiters is an empty one. */
@@ -286,11 +289,16 @@ count_surplus(const struct value *v, const struct macro *m)
 	return parts > m->parts ? parts - m->parts : 0;
 }
 
-/* Whatever was between the parts, it becomes a dot. */
+/*
+ * Whatever was between the parts, it becomes a dot.  What would be pushed out
+ * again is not put in: a text can name a long local part ten thousand times.
+ */
 static void
 put_parts(struct sink *s, const struct value *v, const struct macro *m,
     size_t from, size_t to)
 {
+	if (s->keep > 0 && to - from > s->keep)
+		from = to - s->keep;
 	for (size_t i = from; i < to; i++) {
 		char c = parts_at(v, i, m) ? '.' : byte_of(v, i);
 

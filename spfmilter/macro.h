@@ -39,7 +39,10 @@ struct macro_words {
  */
 bool macro_is_domain_spec(const char *text, size_t size);
 
-/* Is this a macro-string: the value of a modifier nobody knows? */
+/*
+ * Is this a macro-string: the value of a modifier nobody knows?  The same
+ * letters are wrong in it, for they are allowed in explanations only (7.2).
+ */
 bool macro_is_string(const char *text, size_t size);
 
 /*
@@ -59,8 +62,8 @@ const char *macro_expand_domain(char out[MACRO_DOMAIN_MAX], const char *text,
     size_t size, const struct macro_words *);
 
 /*
- * Expand an explain-string that is one.  Cut to fit.  Bytes that are not
- * printable ASCII become '?'.  Returns out.
+ * Expand an explain-string that is one.  Cut to fit out_size, which is one at
+ * least.  Bytes that are not printable ASCII become '?'.  Returns out.
  */
 const char *macro_expand_text(char *out, size_t out_size, const char *text,
     size_t size, const struct macro_words *);

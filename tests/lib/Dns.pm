@@ -39,7 +39,6 @@ package Dns;
 use strict;
 use warnings;
 use Errno qw(EAGAIN EINTR);
-use File::Temp ();
 use IO::Select;
 use IO::Socket::IP;
 use POSIX ();
@@ -70,12 +69,12 @@ sub new {
 	my @addresses = @{ $with{addresses} // ['127.0.0.1'] };
 	my ($port, @sockets) = listen_at($with{port}, @addresses);
 	socketpair my $ours, my $its, AF_UNIX, SOCK_STREAM, 0 or die "$!";
-	my $log = File::Temp->new(TEMPLATE => 'dns-XXXXXX', TMPDIR => 1);
+	open my $log, '+>>', undef or die "$!";	# it has no name to leave
 	my $self = bless { port => $port, addresses => \@addresses,
 	    log => $log, control => $ours, owner => $$ }, $class;
 	if (!($self->{pid} = fork // die "fork: $!")) {
 		$self->{control} = $its;
-		keep_only($its, @sockets);
+		keep_only($its, $log, @sockets);
 		eval { $self->serve(@sockets); 1 } or warn "Dns: $@";
 		POSIX::_exit(0);	# nothing of the test's is ours to end
 	}
@@ -105,7 +104,7 @@ sub zone {
 # What it was asked since it forgot, as "TYPE name"; by "udp" or "tcp" alone.
 sub queries {
 	my ($self, $by) = @_;
-	open my $f, '<', "$self->{log}" or die "$self->{log}: $!";
+	open my $f, '<', '/dev/fd/' . fileno $self->{log} or die "$!";
 	my @lines = <$f>;
 	chomp @lines;
 	return map { s/^\w+ //r } grep { !$by || /^$by / } @lines;
@@ -113,7 +112,7 @@ sub queries {
 
 sub forget {
 	my ($self) = @_;
-	truncate "$self->{log}", 0 or die "$self->{log}: $!";
+	truncate $self->{log}, 0 or die "$!";
 	return $self;
 }
 
@@ -158,7 +157,6 @@ sub listen_at {
 # All that waits is in {timers}: [time, code].
 sub serve {
 	my ($self, @sockets) = @_;
-	open $self->{book}, '>>', "$self->{log}" or die "$self->{log}: $!";
 	$self->{$_} = {} for qw(zone asked conns);
 	$self->{timers} = [];
 	$SIG{PIPE} = 'IGNORE';
@@ -309,7 +307,7 @@ sub answer {
 	my ($self, $packet, $by, $say) = @_;
 	my $q = parse($packet) or return;
 	my $word = $word{ $q->{type} } // "TYPE$q->{type}";
-	syswrite $self->{book}, "$by $word " .
+	syswrite $self->{log}, "$by $word " .
 	    $q->{name} =~ s/([^!-~])/sprintf '\\%03d', ord $1/ger . "\n";
 	my $nth = $self->{asked}{lc "$word $q->{name}"}++;
 	my ($found, $rcode, $records) = $self->look_up($q, $word, $nth);

@@ -137,125 +137,126 @@ domain_expansions(void **state)
 }
 
 /* What a letter stands for may be anything. */
+static const struct {
+	const char *text, *local, *wanted;
+} odd[] = {
+	{ "%{l}", "", "" },
+	{ "%{l1}x%{lr}x%{l1r-}%{L}", "", "xx" },
+	{ "%{s}", "", "@email.example.com" },
+	{ "%{l}%{o}.%{o}", ".", ".email.example.com"
+	    ".email.example.com" },
+	{ "%{l1}", ".", "" },
+	{ "%{l}", ".", "" },
+	{ "%{lr}", ".", "" },
+	{ "%{lr}", "..", "." },
+	{ "%{lr}", "a.", ".a" },
+	{ "%{lr}", ".a", "a" },
+	{ "%{l1}", "a.", "" },
+	{ "%{l1r}", "a.", "a" },
+	{ "%{l2}", "a..b", ".b" },
+	{ "%{l2r}", "a..b", ".a" },
+	{ "%{lr}", "a..b", "b..a" },
+	{ "%{l-+,/_=}", "a-b+c,d/e_f=g", "a.b.c.d.e.f.g" },
+	{ "%{lr-+,/_=}", "a-b+c.d,e/f_g=h", "h.g.f.e.c.d.b.a" },
+	{ "%{l3r_+-}", "a-b+c_d", "c.b.a" },
+	{ "%{l1-}", "a-b.c", "b.c" },
+	{ "%{l-}", "a--b", "a..b" },
+	{ "%{l}", "%{d}", "%{d}" },
+	{ "%{l}", "a b", "a b" },
+	{ "%{l}", "\303\244\001", "\303\244\001" },
+	{ "%{L}", "\303\244\001 ", "%C3%A4%01%20" },
+	{ "%{L}", "azAZ09-._~", "azAZ09-._~" },
+	{ "%{L=}", "!\"#$%&'()*+,/:;<=>", "%21%22%23%24%25%26%27%28"
+	    "%29%2A%2B%2C%2F%3A%3B%3C.%3E" },
+	{ "%{L}", "?@[\\]^`{|}=", "%3F%40%5B%5C%5D%5E%60%7B%7C%7D"
+	    "%3D" },
+};
+
 static void
 odd_values(void **state)
 {
-	static const struct {
-		const char *text, *local, *wanted;
-	} table[] = {
-		{ "%{l}", "", "" },
-		{ "%{l1}x%{lr}x%{l1r-}%{L}", "", "xx" },
-		{ "%{s}", "", "@email.example.com" },
-		{ "%{l}%{o}.%{o}", ".", ".email.example.com"
-		    ".email.example.com" },
-		{ "%{l1}", ".", "" },
-		{ "%{l}", ".", "" },
-		{ "%{lr}", ".", "" },
-		{ "%{lr}", "..", "." },
-		{ "%{lr}", "a.", ".a" },
-		{ "%{lr}", ".a", "a" },
-		{ "%{l1}", "a.", "" },
-		{ "%{l1r}", "a.", "a" },
-		{ "%{l2}", "a..b", ".b" },
-		{ "%{l2r}", "a..b", ".a" },
-		{ "%{lr}", "a..b", "b..a" },
-		{ "%{l-+,/_=}", "a-b+c,d/e_f=g", "a.b.c.d.e.f.g" },
-		{ "%{lr-+,/_=}", "a-b+c.d,e/f_g=h", "h.g.f.e.c.d.b.a" },
-		{ "%{l3r_+-}", "a-b+c_d", "c.b.a" },
-		{ "%{l1-}", "a-b.c", "b.c" },
-		{ "%{l-}", "a--b", "a..b" },
-		{ "%{l}", "%{d}", "%{d}" },
-		{ "%{l}", "a b", "a b" },
-		{ "%{l}", "\303\244\001", "\303\244\001" },
-		{ "%{L}", "\303\244\001 ", "%C3%A4%01%20" },
-		{ "%{L}", "azAZ09-._~", "azAZ09-._~" },
-		{ "%{L=}", "!\"#$%&'()*+,/:;<=>", "%21%22%23%24%25%26%27%28"
-		    "%29%2A%2B%2C%2F%3A%3B%3C.%3E" },
-		{ "%{L}", "?@[\\]^`{|}=", "%3F%40%5B%5C%5D%5E%60%7B%7C%7D"
-		    "%3D" },
-	};
 	struct addr client = address("192.0.2.3");
 	char out[MACRO_DOMAIN_MAX];
 	int asked;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(table); i++) {
+	for (size_t i = 0; i < COUNT(odd); i++) {
 		struct macro_words w = example_words(&client, &asked);
 
-		w.local = table[i].local;
-		macro_expand_domain(out, table[i].text, strlen(table[i].text),
-		    &w);
-		CHECK(strcmp(out, table[i].wanted) == 0,
+		w.local = odd[i].local;
+		macro_expand_domain(out, odd[i].text, strlen(odd[i].text), &w);
+		CHECK(strcmp(out, odd[i].wanted) == 0,
 		    "row %zu: %s of \"%s\": got \"%s\" want \"%s\"", i,
-		    table[i].text, table[i].local, out, table[i].wanted);
+		    odd[i].text, odd[i].local, out, odd[i].wanted);
 	}
 }
 
 /* Those of the official suite: the words are the tests' own. */
+static const struct {
+	const char *text, *local, *domain, *helo, *client, *wanted;
+} official[] = {
+	{ "%{d}.d.spf.example.com.", "test", "example.com", "m",
+	    "192.168.218.40", "example.com.d.spf.example.com" },
+	{ "o.spf.example.com.", "test", "a.spf.example.com", "m",
+	    "192.168.218.40", "o.spf.example.com" },
+	{ "macro%%percent%_%_space%-url-space.example.com", "test",
+	    "e1a.example.com", "m", "1.2.3.4",
+	    "macro%percent  space%20url-space.example.com" },
+	{ "%{ir}.example.com", "test", "e3.example.com", "m",
+	    "192.168.218.40", "40.218.168.192.example.com" },
+	{ "foobar.%{o}.%{o}.%{o}.%{o}.%{o}.%{o}.%{o}.%{o}.example.com",
+	    "test", "somewhat.long.exp.example.com", "m",
+	    "192.168.218.40",
+	    "somewhat.long.exp.example.com."
+	    "somewhat.long.exp.example.com."
+	    "somewhat.long.exp.example.com."
+	    "somewhat.long.exp.example.com."
+	    "somewhat.long.exp.example.com."
+	    "somewhat.long.exp.example.com."
+	    "somewhat.long.exp.example.com."
+	    "somewhat.long.exp.example.com.example.com" },
+	{ "%{ir}.%{v}.arpa", "test", "e4.example.com", "m",
+	    "cafe:babe::1", "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+	    "0.0.0.0.E.B.A.B.E.F.A.C.ip6.arpa" },
+	{ "%{p}.should.example.com", "test", "e7.example.com", "m",
+	    "192.168.218.42", "mx.example.org.should.example.com" },
+	{ "msg8.%{D2}", "~jack&jill=up-a_b3.c", "e8.example.com", "m",
+	    "192.168.218.42", "msg8.example.com" },
+	{ "%{H}", "test", "e9.example.com", "JUMPIN' JUPITER",
+	    "192.168.218.40", "JUMPIN%27%20JUPITER" },
+	{ "%{H}", "test", "e9.example.com", "[192.168.218.40]",
+	    "192.168.218.40", "%5B192.168.218.40%5D" },
+	{ "%{h}", "test", "_spfh.example.com", "OEMCOMPUTER",
+	    "1.2.3.4", "OEMCOMPUTER" },
+	{ "_spfh.%{d2}", "test", "e10.example.com", "OEMCOMPUTER",
+	    "1.2.3.4", "_spfh.example.com" },
+	{ "%{H}.bar", "foo", "t12.example.com", "%%%%", "1.2.3.4",
+	    "%25%25%25%25.bar" },
+	{ "%{i}.%{l2r-}.user.%{d2}", "philip-gladstone-test",
+	    "e11.example.com", "m", "1.2.3.4",
+	    "1.2.3.4.gladstone.philip.user.example.com" },
+	{ "%{l2r+-}.user.%{d2}", "foo-bar+zip+quux",
+	    "e12.example.com", "m", "1.2.3.4",
+	    "bar.foo.user.example.com" },
+};
+
 static void
 of_the_official_suite(void **state)
 {
-	static const struct {
-		const char *text, *local, *domain, *helo, *client, *wanted;
-	} table[] = {
-		{ "%{d}.d.spf.example.com.", "test", "example.com", "m",
-		    "192.168.218.40", "example.com.d.spf.example.com" },
-		{ "o.spf.example.com.", "test", "a.spf.example.com", "m",
-		    "192.168.218.40", "o.spf.example.com" },
-		{ "macro%%percent%_%_space%-url-space.example.com", "test",
-		    "e1a.example.com", "m", "1.2.3.4",
-		    "macro%percent  space%20url-space.example.com" },
-		{ "%{ir}.example.com", "test", "e3.example.com", "m",
-		    "192.168.218.40", "40.218.168.192.example.com" },
-		{ "foobar.%{o}.%{o}.%{o}.%{o}.%{o}.%{o}.%{o}.%{o}.example.com",
-		    "test", "somewhat.long.exp.example.com", "m",
-		    "192.168.218.40",
-		    "somewhat.long.exp.example.com."
-		    "somewhat.long.exp.example.com."
-		    "somewhat.long.exp.example.com."
-		    "somewhat.long.exp.example.com."
-		    "somewhat.long.exp.example.com."
-		    "somewhat.long.exp.example.com."
-		    "somewhat.long.exp.example.com."
-		    "somewhat.long.exp.example.com.example.com" },
-		{ "%{ir}.%{v}.arpa", "test", "e4.example.com", "m",
-		    "cafe:babe::1", "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
-		    "0.0.0.0.E.B.A.B.E.F.A.C.ip6.arpa" },
-		{ "%{p}.should.example.com", "test", "e7.example.com", "m",
-		    "192.168.218.42", "mx.example.org.should.example.com" },
-		{ "msg8.%{D2}", "~jack&jill=up-a_b3.c", "e8.example.com", "m",
-		    "192.168.218.42", "msg8.example.com" },
-		{ "%{H}", "test", "e9.example.com", "JUMPIN' JUPITER",
-		    "192.168.218.40", "JUMPIN%27%20JUPITER" },
-		{ "%{H}", "test", "e9.example.com", "[192.168.218.40]",
-		    "192.168.218.40", "%5B192.168.218.40%5D" },
-		{ "%{h}", "test", "_spfh.example.com", "OEMCOMPUTER",
-		    "1.2.3.4", "OEMCOMPUTER" },
-		{ "_spfh.%{d2}", "test", "e10.example.com", "OEMCOMPUTER",
-		    "1.2.3.4", "_spfh.example.com" },
-		{ "%{H}.bar", "foo", "t12.example.com", "%%%%", "1.2.3.4",
-		    "%25%25%25%25.bar" },
-		{ "%{i}.%{l2r-}.user.%{d2}", "philip-gladstone-test",
-		    "e11.example.com", "m", "1.2.3.4",
-		    "1.2.3.4.gladstone.philip.user.example.com" },
-		{ "%{l2r+-}.user.%{d2}", "foo-bar+zip+quux",
-		    "e12.example.com", "m", "1.2.3.4",
-		    "bar.foo.user.example.com" },
-	};
 	char out[MACRO_DOMAIN_MAX];
 	int asked;
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(table); i++) {
-		struct addr client = address(table[i].client);
+	for (size_t i = 0; i < COUNT(official); i++) {
+		struct addr client = address(official[i].client);
 		struct macro_words w = example_words(&client, &asked);
 
-		w.local = table[i].local;
-		w.domain = w.sender_domain = table[i].domain;
-		w.helo = table[i].helo;
-		macro_expand_domain(out, table[i].text, strlen(table[i].text),
-		    &w);
-		CHECK_TEXT(out, table[i].wanted, table[i].text);
+		w.local = official[i].local;
+		w.domain = w.sender_domain = official[i].domain;
+		w.helo = official[i].helo;
+		macro_expand_domain(out, official[i].text,
+		    strlen(official[i].text), &w);
+		CHECK_TEXT(out, official[i].wanted, official[i].text);
 	}
 }
 
