@@ -24,13 +24,13 @@ struct header_facts {
 	bool is_helo;			/* the identity: helo, else mailfrom */
 	const struct addr *client;
 	const char *receiver;		/* our name */
-	const char *sender;		/* MAIL FROM without brackets; "" is <> */
+	const char *sender;		/* MAIL FROM, no brackets; "" is <> */
 	const char *helo;		/* "": none was said */
 	const char *domain;		/* that was checked; "": it is none */
 	const char *mechanism;		/* "": none */
 	const char *reason, *problem;	/* "": none */
-	const char *source;		/* "fallback record", "best guess", "local
-					 * policy"; NULL: what is published */
+	const char *source;		/* "fallback record", "best guess",
+					 * "local policy"; NULL: published */
 };
 
 /*
@@ -44,8 +44,8 @@ struct header_facts {
  * with problem= where there is one.  A key whose value would be longer than
  * HEADER_VALUE_MAX is left out.  Returns out.
  */
-#define HEADER_VALUE_MAX	320	/* local part, @ and domain at their largest
-					 * (RFC 5321 4.5.3.1) */
+#define HEADER_VALUE_MAX	320	/* with backslashes: local part, @ and
+				 * domain at most (RFC 5321 4.5.3.1) */
 const char *header_received_spf(char out[HEADER_MAX],
     const struct header_facts *);
 

@@ -239,9 +239,22 @@ note(SMFICTX *ctx, const struct session *s, int64_t us)
 	    id != NULL ? log_word(qid, id) : "NOQUEUE", us);
 }
 
-/* RFC 7372 3.2, and RFC 7208 8.6 for the temporary one. */
+/* sendmail puts the path and "... " in front of what we say. */
+static size_t
+reply_room(const char *path)
+{
+	size_t before = strlen(path) + sizeof "... ";
+
+	return before < REPLY_TEXT_MAX / 2 ? REPLY_TEXT_MAX - before :
+	    REPLY_TEXT_MAX / 2;
+}
+
+/*
+ * To the command with this path.  RFC 7372 3.2, and RFC 7208 8.6 for the
+ * temporary one.
+ */
 static sfsistat
-refuse(SMFICTX *ctx, const struct session *s)
+refuse(SMFICTX *ctx, const struct session *s, const char *path)
 {
 	const struct verdict *v = &s->message->verdict;
 	const struct claim claim = claim_of(ctx, s);
@@ -250,7 +263,7 @@ refuse(SMFICTX *ctx, const struct session *s)
 	char client[ADDR_TEXT_MAX];
 
 	judge_reason(reason, sizeof reason, &claim, v);
-	reply_expand(text, sizeof text, conf->message != NULL ?
+	reply_expand(text, reply_room(path), conf->message != NULL ?
 	    conf->message : "%l", &(struct reply_words){
 	    .client = addr_print(&s->addr, client),
 	    .list = reason,
@@ -264,7 +277,7 @@ refuse(SMFICTX *ctx, const struct session *s)
 }
 
 static sfsistat
-act(SMFICTX *ctx, struct session *s)
+act(SMFICTX *ctx, struct session *s, const char *path)
 {
 	struct verdict *v = &s->message->verdict;
 	bool refuses = v->action == ACTION_REJECT ||
@@ -273,7 +286,7 @@ act(SMFICTX *ctx, struct session *s)
 	if (v->mail.there && v->mail.answer.result == SPF_IS_PASS && !refuses)
 		hint_send(&s->addr, v->mail.answer.domain);
 	if (refuses && !conf->recipientmx)
-		return refuse(ctx, s);
+		return refuse(ctx, s, path);
 	s->message->refuses = refuses;
 	if (!conf->dryrun)
 		return SMFIS_CONTINUE;
@@ -302,7 +315,7 @@ spf_envfrom(SMFICTX *ctx, char **argv)
 	judge_set_sender(s->message->sender, argv[0]);
 	claim = claim_of(ctx, s);
 	note(ctx, s, check(s, &claim));
-	return act(ctx, s);
+	return act(ctx, s, argv[0]);
 }
 
 /* Only of mail that is refused unless it comes from the recipient's MX. */
@@ -331,7 +344,7 @@ spf_envrcpt(SMFICTX *ctx, char **argv)
 		stats_count(&counters[RECIPIENT_MX]);
 		return SMFIS_CONTINUE;
 	case 0:
-		return refuse(ctx, s);
+		return refuse(ctx, s, argv[0]);
 	default:
 		return reply_tempfail(ctx, "451", "4.4.3",
 		    "MX of the recipient cannot be looked up now");
