@@ -30,7 +30,7 @@ ALL_CFLAGS = $(WARN) $(DEFS) $(HARDEN) $(CFLAGS)
 MILTERS = blackmilter graymilter spfmilter
 COMMON  = log clock bytes options stats addr reply ipset ipline listfile \
 	  iplist mailboxes client storefile store line control ask \
-	  report daemon
+	  report worker daemon
 # The parts of a milter that are not its main file.
 blackmilter_PARTS = entry shortlist judge commands
 graymilter_PARTS  = sha256 tuple record hint greylist judge session commands

@@ -27,6 +27,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "stats.h"
+#include "worker.h"
 
 #ifndef VERSION
 #define VERSION		"unknown"
@@ -514,6 +515,7 @@ open_all(const struct daemon *d, const char *socket)
 	if ((status = open_control(d)) != EX_OK)
 		return status;
 	if ((status = open_socket(d, socket)) == EX_OK) {
+		worker_open(socket);
 		if ((status = start_timer(d)) == EX_OK)
 			return EX_OK;
 		remove_socket(path);

@@ -4,7 +4,7 @@
 #include "log.h"
 #include "stats.h"
 
-#define TABLES_MAX	8	/* each part of a daemon has one at most */
+#define TABLES_MAX	16	/* each part of a daemon has one or two */
 
 static const char *milter = "milter";
 

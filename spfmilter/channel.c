@@ -11,9 +11,11 @@
 
 #include "channel.h"
 #include "clock.h"
+#include "worker.h"
 
 struct channel {
 	ares_channel ares;
+	int64_t patience_us;		/* see worker_replace() */
 };
 
 /* A question on its way; when done, how it went. */
@@ -60,6 +62,8 @@ channel_new(int timeout_ms)
 {
 	struct channel *c = calloc(1, sizeof *c);
 
+	if (c != NULL)
+		c->patience_us = WORKER_PATIENCE_MS * INT64_C(1000);
 	if (c != NULL && init_ares(&c->ares, timeout_ms) != ARES_SUCCESS) {
 		free(c);
 		c = NULL;
@@ -188,17 +192,30 @@ step(ares_channel ares, int64_t left_us)
 	return 0;
 }
 
-static void
-send_and_wait(ares_channel ares, struct question *q, int64_t deadline_us)
+static int64_t
+earlier(int64_t a, int64_t b)
 {
-	int64_t left_us;
+	return a < b ? a : b;
+}
 
-	ares_query(ares, q->name, 1 /* IN */, (int)q->type, finish, q);
-	while (!q->done && (left_us = deadline_us - clock_us()) > 0 &&
-	    step(ares, left_us) == 0)
-		;
+/* Who waits has another take its place, and again, but ever less often. */
+static void
+send_and_wait(struct channel *c, struct question *q, int64_t deadline_us)
+{
+	int64_t now = clock_us(), replace_us = now + c->patience_us;
+
+	ares_query(c->ares, q->name, 1 /* IN */, (int)q->type, finish, q);
+	while (!q->done && now < deadline_us &&
+	    step(c->ares, earlier(deadline_us, replace_us) - now) == 0) {
+		now = clock_us();
+		if (q->done || now < replace_us)
+			continue;
+		worker_replace();
+		c->patience_us *= 2;
+		replace_us = now + c->patience_us;
+	}
 	if (!q->done)
-		ares_cancel(ares);
+		ares_cancel(c->ares);
 	assert(q->done);
 }
 
@@ -233,7 +250,7 @@ channel_ask(struct channel *c, const struct nameservers *servers,
 		q.done = false;
 		status = set_servers(c, servers, order, first);
 		if (status == ARES_SUCCESS)
-			send_and_wait(c->ares, &q, deadline_us);
+			send_and_wait(c, &q, deadline_us);
 		else
 			finish(&q, status, 0, NULL, 0);
 		if (first == 0) {

@@ -60,38 +60,6 @@ find_record(struct evaluation *e, struct page *p)
 	return found == 1;
 }
 
-/*
- * Read a record to its end, for one wrong term makes it void (4.6).  The
- * redirect's kind says whether there is one that counts.
- */
-static int
-read_record(struct evaluation *e, struct page *p, struct term *redirect)
-{
-	struct terms_reader reader;
-	struct term t;
-	bool ends = false;
-	int more;
-
-	redirect->kind = p->exp.kind = TERM_UNKNOWN;
-	terms_begin(&reader, p->text, p->size);
-	while ((more = terms_next(&reader, &t)) == 1) {
-		if (t.kind == TERM_ALL)
-			ends = true;
-		if (t.kind == TERM_REDIRECT)
-			*redirect = t;
-		if (t.kind == TERM_EXP)
-			p->exp = t;
-	}
-	if (more == -1) {
-		fail(e, SPF_IS_PERMERROR, reader.wrong, reader.term,
-		    reader.term_size);
-		return -1;
-	}
-	if (ends)
-		redirect->kind = TERM_UNKNOWN;
-	return 0;
-}
-
 /* One more term in the plain record, and the slot that it stands for. */
 static void
 add_token(struct evaluation *e, struct page *p, const struct term *t,
@@ -108,41 +76,72 @@ add_token(struct evaluation *e, struct page *p, const struct term *t,
 	e->slots++;
 }
 
+/* What is read of a record. */
+struct reading {
+	char *plain;		/* the record as libspf2 is to see it */
+	struct term redirect;	/* of that kind, if there is one */
+	int asking;		/* terms that ask, in plain */
+	bool complete;		/* no more is added: after an all, too, so that
+				 * a redirect beside it counts for nothing */
+};
+
 /*
- * The record as libspf2 is to see it.  Addresses are compared here, so what is
- * left are the terms that ask, as many as may be and one more, and the one
- * that is sure to match, where there is one.
+ * Addresses are compared here, so what is left are the terms that ask, as many
+ * as may be and one more, and the one that is sure to match, where there is
+ * one.
  */
 static void
-make_plain(struct evaluation *e, struct page *p, const struct term *redirect,
-    char *plain)
+add_term(struct evaluation *e, struct page *p, const struct term *t,
+    struct reading *r)
 {
+	switch (t->kind) {
+	case TERM_ALL:
+	case TERM_IP4:
+	case TERM_IP6:
+		if (r->complete || !mechanism_matches_address(t,
+		    e->question->client))
+			return;
+		add_token(e, p, t, r->plain);
+		r->complete = true;
+		return;
+	case TERM_REDIRECT:
+		r->redirect = *t;
+		return;
+	case TERM_EXP:
+		p->exp = *t;
+		return;
+	case TERM_UNKNOWN:
+		return;
+	default:
+		if (r->complete)
+			return;
+		add_token(e, p, t, r->plain);
+		r->complete = ++r->asking > SPF_TERMS_MAX;
+	}
+}
+
+/* To its end, for one wrong term makes it void (4.6). */
+static int
+read_record(struct evaluation *e, struct page *p, char plain[PLAIN_MAX])
+{
+	struct reading r = { .plain = plain, .redirect.kind = TERM_UNKNOWN };
 	struct terms_reader reader;
 	struct term t;
-	int asking = 0;
+	int more;
 
+	p->exp.kind = TERM_UNKNOWN;
 	snprintf(plain, PLAIN_MAX, "v=spf1");
 	terms_begin(&reader, p->text, p->size);
-	while (asking <= SPF_TERMS_MAX && terms_next(&reader, &t) == 1)
-		switch (t.kind) {
-		case TERM_ALL:
-		case TERM_IP4:
-		case TERM_IP6:
-			if (!mechanism_matches_address(&t,
-			    e->question->client))
-				continue;
-			add_token(e, p, &t, plain);
-			return;
-		case TERM_REDIRECT:
-		case TERM_EXP:
-		case TERM_UNKNOWN:
-			continue;
-		default:
-			add_token(e, p, &t, plain);
-			asking++;
-		}
-	if (asking <= SPF_TERMS_MAX && redirect->kind == TERM_REDIRECT)
-		add_token(e, p, redirect, plain);
+	while ((more = terms_next(&reader, &t)) == 1)
+		add_term(e, p, &t, &r);
+	if (more == -1) {
+		fail(e, SPF_IS_PERMERROR, reader.wrong, reader.term,
+		    reader.term_size);
+		return -1;
+	}
+	if (!r.complete && r.redirect.kind == TERM_REDIRECT)
+		add_token(e, p, &r.redirect, plain);
+	return 0;
 }
 
 static SPF_errcode_t
@@ -150,14 +149,12 @@ compile(struct evaluation *e, struct page *p, SPF_server_t *s,
     SPF_response_t *response, SPF_record_t **record)
 {
 	char plain[PLAIN_MAX];
-	struct term redirect;
 	SPF_errcode_t error;
 
-	if (read_record(e, p, &redirect) == -1)
+	if (read_record(e, p, plain) == -1)
 		return SPF_E_DNS_ERROR;
 	if (p->is_top)
 		e->top = p;
-	make_plain(e, p, &redirect, plain);
 	error = SPF_record_compile(s, response, record, plain);
 	if (error != SPF_E_SUCCESS)
 		fail(e, SPF_IS_TEMPERROR, "libspf2 fails", "", 0);

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "clock.h"
 #include "control.h"
@@ -31,7 +32,9 @@ hint_send(const struct addr *client, const char *domain)
 	char address[ADDR_TEXT_MAX], error[CONTROL_ERROR_MAX];
 	char command[CONTROL_LINE_MAX];
 
-	if (path == NULL || clock_us() < atomic_load(&pause_until))
+	/* With a blank in it, it would be several words; and it is nobody's. */
+	if (path == NULL || strchr(domain, ' ') != NULL ||
+	    clock_us() < atomic_load(&pause_until))
 		return;
 	snprintf(command, sizeof command, "spf %s %s pass",
 	    addr_print(client, address), domain);

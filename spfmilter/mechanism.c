@@ -64,11 +64,12 @@ ask(struct matcher *m, const struct term *t, const char *name,
 static bool
 is_in_network(const struct addr *client, const struct addr *network, int bits)
 {
-	struct addr a = *client, b = *network;
+	const size_t whole = (size_t)bits / 8;
+	const int rest = bits % 8;
 
-	addr_mask(&a, bits);
-	addr_mask(&b, bits);
-	return memcmp(&a, &b, sizeof a) == 0;
+	return memcmp(client->byte, network->byte, whole) == 0 &&
+	    (rest == 0 || (client->byte[whole] ^ network->byte[whole]) >>
+	    (8 - rest) == 0);
 }
 
 /* The client's own kind of address. */

@@ -45,17 +45,17 @@ static struct stats_counter verdicts[SPF_RESULTS];
 #define RESULT(identity, result)					\
 	{ "results_total", "identity=\"" identity "\",result=\"" result	\
 	    "\"", "Results of checks.", 0 }
-#define OF_IDENTITY(identity) {						\
+#define OF_IDENTITY(identity)						\
 	RESULT(identity, "none"), RESULT(identity, "neutral"),		\
 	RESULT(identity, "pass"), RESULT(identity, "fail"),		\
 	RESULT(identity, "softfail"), RESULT(identity, "temperror"),	\
-	RESULT(identity, "permerror") }
+	RESULT(identity, "permerror")
 
-/* In the order of enum spf_result. */
-static struct stats_counter results[][SPF_RESULTS] = {
+/* In the order of enum spf_result, for the one and for the other. */
+static struct stats_counter results[] = {
 	OF_IDENTITY("mailfrom"), OF_IDENTITY("helo")
 };
-enum { MAILFROM, HELO };
+enum { MAILFROM = 0, HELO = SPF_RESULTS };
 
 static struct stats_counter counters[] = {
 	{ "connections_total", NULL, "Clients seen.", 0 },
@@ -172,7 +172,7 @@ check_helo(struct session *s, struct dns *dns, const struct claim *claim)
 		return;
 	}
 	judge_identity(conf->judge, dns, claim, true, o);
-	stats_count(&results[HELO][o->answer.result]);
+	stats_count(&results[HELO + (int)o->answer.result]);
 	if (s->opinion == NULL)
 		s->opinion = malloc(sizeof *s->opinion);
 	if (s->opinion != NULL)
@@ -194,7 +194,8 @@ check(struct session *s, const struct claim *claim)
 	if (claim->sender[0] != '\0') {
 		judge_identity(conf->judge, &lookup.dns, claim, false,
 		    &v->mail);
-		stats_count(&results[MAILFROM][v->mail.answer.result]);
+		stats_count(&results[MAILFROM +
+		    (int)v->mail.answer.result]);
 	}
 	resolver_end(&lookup);
 	judge_decide(conf->judge, v);
@@ -551,8 +552,7 @@ session_open(const struct session_conf *c)
 	if (conf->dryrun)
 		steps |= SMFIP_NOHDRS;
 	stats_add(counters, sizeof counters / sizeof counters[0]);
-	stats_add(results[MAILFROM], SPF_RESULTS);
-	stats_add(results[HELO], SPF_RESULTS);
+	stats_add(results, sizeof results / sizeof results[0]);
 	add_verdict_stats();
 	reply_add_stats();
 }

@@ -75,15 +75,14 @@ static int
 complete_record(const char *option, const char *text, char out[RECORD_MAX],
     const char **record)
 {
-	static const char begin[] = "v=spf1";
 	const char *wrong, *term;
 	size_t size;
 	int n;
 
 	if (text == NULL)
 		return 0;
-	n = snprintf(out, RECORD_MAX, "%s%s", strncasecmp(text, begin,
-	    sizeof begin - 1) == 0 ? "" : "v=spf1 ", text);
+	n = snprintf(out, RECORD_MAX, "%s%s",
+	    strncasecmp(text, "v=", 2) == 0 ? "" : "v=spf1 ", text);
 	if (n >= RECORD_MAX) {
 		log_error("-%s: too long", option);
 		return -1;

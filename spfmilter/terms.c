@@ -23,13 +23,13 @@ static const struct {
 	enum term_kind kind;
 	enum takes takes;
 } mechanisms[] = {
-	{ "all", TERM_ALL, TAKES_NOTHING },
+	{ "ip4", TERM_IP4, TAKES_NETWORK },
+	{ "ip6", TERM_IP6, TAKES_NETWORK },
 	{ "include", TERM_INCLUDE, TAKES_DOMAIN },
 	{ "a", TERM_A, TAKES_HOSTS },
 	{ "mx", TERM_MX, TAKES_HOSTS },
+	{ "all", TERM_ALL, TAKES_NOTHING },
 	{ "ptr", TERM_PTR, TAKES_MAYBE_DOMAIN },
-	{ "ip4", TERM_IP4, TAKES_NETWORK },
-	{ "ip6", TERM_IP6, TAKES_NETWORK },
 	{ "exists", TERM_EXISTS, TAKES_DOMAIN },
 };
 
