@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -22,28 +23,43 @@
 			 SMFIP_NORCPT | SMFIP_NODATA | SMFIP_NOHDRS |	     \
 			 SMFIP_NOEOH | SMFIP_NOBODY | SMFIP_NOUNKNOWN)
 
-static struct mode {
+#define TOLD(steps)	(ALL_STEPS & ~(unsigned long)(steps))
+
+static const struct mode {
 	const char *name;
-	sfsistat at_connect;
-	unsigned long unwanted;
-	const char *macros;	/* wanted at MAIL; or NULL */
+	sfsistat at_connect, at_helo;	/* SMFIS_CONTINUE, if not said */
+	unsigned long unwanted;		/* 0: it does not negotiate */
+	const char *at_first, *macros;	/* wanted at connect and at MAIL; or
+					 * NULL */
+	bool marks;			/* adds two header fields */
 } modes[] = {
 	/* 554 at HELO, and the client's address is never seen. */
-	{ "helo", SMFIS_CONTINUE, ALL_STEPS & ~SMFIP_NOHELO, NULL },
+	{ .name = "helo", .at_helo = SMFIS_REJECT,
+	    .unwanted = TOLD(SMFIP_NOHELO) },
 	/* The same for a filter that is told the address. */
-	{ "connect-helo", SMFIS_CONTINUE,
-	    ALL_STEPS & ~(SMFIP_NOCONNECT | SMFIP_NOHELO), NULL },
+	{ .name = "connect-helo", .at_helo = SMFIS_REJECT,
+	    .unwanted = TOLD(SMFIP_NOCONNECT | SMFIP_NOHELO) },
 	/* What is written without a thought: all macros come. */
-	{ "naive-helo", SMFIS_CONTINUE, 0, NULL },
-	{ "accept", SMFIS_ACCEPT, ALL_STEPS & ~SMFIP_NOCONNECT, NULL },
+	{ .name = "naive-helo", .at_helo = SMFIS_REJECT },
+	{ .name = "accept", .at_connect = SMFIS_ACCEPT,
+	    .unwanted = TOLD(SMFIP_NOCONNECT) },
 	/* Is told client, sender and recipients, and lets the message pass. */
-	{ "rcpt", SMFIS_CONTINUE,
-	    ALL_STEPS & ~(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT),
-	    NULL },
+	{ .name = "rcpt",
+	    .unwanted = TOLD(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT) },
 	/* And whether the client is one of our users. */
-	{ "rcpt-auth", SMFIS_CONTINUE,
-	    ALL_STEPS & ~(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT),
-	    "i {auth_authen}" },
+	{ .name = "rcpt-auth", .macros = "i {auth_authen}",
+	    .unwanted = TOLD(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT) },
+	/* Is told client, both its names and the end of the message. */
+	{ .name = "eom",
+	    .unwanted = TOLD(SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL) },
+	/*
+	 * And each field of the header, for one that is added is worth
+	 * something only where forged ones are removed.
+	 */
+	{ .name = "mark", .at_helo = SMFIS_NOREPLY, .at_first = "j",
+	    .macros = "i {auth_authen} {verify}", .marks = true,
+	    .unwanted = SMFIP_NR_HELO | SMFIP_NR_HDR | TOLD(SMFIP_NOCONNECT |
+	    SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NOHDRS) },
 };
 
 static const struct mode *mode;
@@ -61,8 +77,10 @@ static sfsistat
 noop_helo(SMFICTX *ctx, char *helo)
 {
 	(void)helo;
-	smfi_setreply(ctx, (char *)"554", (char *)"5.7.1", (char *)"refused");
-	return SMFIS_REJECT;
+	if (mode->at_helo == SMFIS_REJECT)
+		smfi_setreply(ctx, (char *)"554", (char *)"5.7.1",
+		    (char *)"refused");
+	return mode->at_helo;
 }
 
 static sfsistat
@@ -74,18 +92,50 @@ noop_envelope(SMFICTX *ctx, char **argv)
 }
 
 static sfsistat
+noop_header(SMFICTX *ctx, char *name, char *value)
+{
+	(void)ctx;
+	(void)name;
+	(void)value;
+	return SMFIS_NOREPLY;
+}
+
+/* As long as what spfmilter writes. */
+static sfsistat
+noop_eom(SMFICTX *ctx)
+{
+	static char received[] = "pass (mx.example.org: domain of\n"
+	    "\tsender@example.com designates 203.0.113.7 as permitted\n"
+	    "\tsender) receiver=mx.example.org; identity=mailfrom;\n"
+	    "\tclient-ip=203.0.113.7; envelope-from=\"sender@example.com\";\n"
+	    "\thelo=host.example.com; mechanism=\"include:spf.example.com\";";
+	static char results[] =
+	    "mx.example.org; spf=pass smtp.mailfrom=sender@example.com";
+
+	if (mode->marks && (smfi_insheader(ctx, 0, (char *)"Received-SPF",
+	    received) != MI_SUCCESS || smfi_insheader(ctx, 0,
+	    (char *)"Authentication-Results", results) != MI_SUCCESS))
+		return SMFIS_TEMPFAIL;
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat
 noop_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
     unsigned long f2, unsigned long f3, unsigned long *pf0,
     unsigned long *pf1, unsigned long *pf2, unsigned long *pf3)
 {
-	(void)f0;
 	(void)f2;
 	(void)f3;
-	for (int stage = SMFIM_FIRST; stage <= SMFIM_LAST; stage++)
-		smfi_setsymlist(ctx, stage, stage == SMFIM_ENVFROM &&
-		    mode->macros != NULL ? (char *)mode->macros : (char *)"");
-	*pf0 = *pf2 = *pf3 = 0;
+	for (int stage = SMFIM_FIRST; stage <= SMFIM_LAST; stage++) {
+		const char *macros = stage == SMFIM_CONNECT ? mode->at_first :
+		    stage == SMFIM_ENVFROM ? mode->macros : NULL;
+
+		smfi_setsymlist(ctx, stage, (char *)(macros != NULL ? macros :
+		    ""));
+	}
+	*pf0 = mode->marks ? f0 & SMFIF_ADDHDRS : 0;
 	*pf1 = f1 & mode->unwanted;
+	*pf2 = *pf3 = 0;
 	return SMFIS_CONTINUE;
 }
 
@@ -96,6 +146,7 @@ filter(char *socket)
 	struct smfiDesc desc = {
 		.xxfi_name = name,
 		.xxfi_version = SMFI_VERSION,
+		.xxfi_flags = SMFIF_ADDHDRS,
 		.xxfi_helo = noop_helo,
 		.xxfi_envfrom = noop_envelope,
 		.xxfi_envrcpt = noop_envelope,
@@ -103,6 +154,8 @@ filter(char *socket)
 
 	if (mode->unwanted != 0) {
 		desc.xxfi_connect = noop_connect;
+		desc.xxfi_header = noop_header;
+		desc.xxfi_eom = noop_eom;
 		desc.xxfi_negotiate = noop_negotiate;
 	}
 	if (smfi_register(desc) != MI_SUCCESS ||
@@ -141,7 +194,7 @@ main(int argc, char *argv[])
 			mode = &modes[i];
 	if (mode == NULL) {
 		fprintf(stderr, "usage: noop helo|connect-helo|naive-helo|"
-		    "accept|rcpt|rcpt-auth|syslogd SOCKET\n");
+		    "accept|rcpt|rcpt-auth|eom|mark|syslogd SOCKET\n");
 		return EX_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
