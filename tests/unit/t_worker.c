@@ -1,4 +1,4 @@
-/* t_worker - the connection to ourselves that makes libmilter start a thread. */
+/* t_worker - the connection to ourselves that makes libmilter start a thread */
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
