@@ -284,7 +284,8 @@ act(SMFICTX *ctx, struct session *s, const char *path)
 	bool refuses = v->action == ACTION_REJECT ||
 	    v->action == ACTION_TEMPFAIL;
 
-	if (v->mail.there && v->mail.answer.result == SPF_IS_PASS && !refuses)
+	if (v->mail.there && v->mail.answer.result == SPF_IS_PASS &&
+	    !refuses && !conf->dryrun)
 		hint_send(&s->addr, v->mail.answer.domain);
 	if (refuses && !conf->recipientmx)
 		return refuse(ctx, s, path);

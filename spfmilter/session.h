@@ -13,7 +13,8 @@
 /* Complete before the first session, and the same from then on. */
 struct session_conf {
 	struct judge *judge;
-	long deadline;			/* seconds for the DNS, of a message */
+	long deadline;			/* seconds for the DNS, at MAIL and at
+					 * each RCPT of recipientmx */
 	const char *authserv_id;	/* NULL: the macro j */
 	const char *message;		/* of -rejectmessage; or NULL */
 	int onerror;			/* enum onerror */

@@ -5,7 +5,8 @@ package Spfmilter;
 #
 #	names('a.example' => [[TXT => 'v=spf1 ip4:192.0.2.0/24 -all']]);
 #	my $d = spf(-helo);
-#	is mail($d, from => '<joe@a.example>')->{said}, 'helo=none mailfrom=pass';
+#	is mail($d, from => '<joe@a.example>')->{said},
+#	    'mailfrom=pass helo=none';
 
 use strict;
 use warnings;

@@ -194,7 +194,8 @@ for (@results) {
 		my $r = mail($d, client => $client, from => "<joe\@$domain>");
 		is $r->{said}, $result eq 'pass' ? 'mailfrom=pass' :
 		    'mail 550 5.7.23', "$client for $domain";
-		like +(fields($r, 'Received-SPF'))[0], qr/ client-ip="?\Q$ip\E"?;/,
+		like +(fields($r, 'Received-SPF'))[0],
+		    qr/ client-ip="?\Q$ip\E"?;/,
 		    "$client: client-ip" if defined $ip;
 	}
 	like mail($d, client => '2001:db9::1', from => '<joe@pass.example>')->

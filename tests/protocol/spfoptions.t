@@ -272,11 +272,14 @@ $tested{explanation} = 1;
 {
 	my @dark = ('v=spf1 -all exp=', '.why.example');
 	my %why = (
-		good => [[TXT => 'See http://why.example/%{i}?%{s}&%{d} 100%%']],
+		good => [[TXT =>
+		    'See http://why.example/%{i}?%{s}&%{d} 100%%']],
 		long => [[TXT => 'y' x 2000]],
-		'8bit' => [[TXT => "caf\xe9"]], crlf => [[TXT => "a\r\n250 ok"]],
+		'8bit' => [[TXT => "caf\xe9"]],
+		crlf => [[TXT => "a\r\n250 ok"]],
 		nul => [[TXT => "a\0b"]], badmacro => [[TXT => '%{z}']],
-		two => [[TXT => 'one'], [TXT => 'two']], none => [[A => '1.2.3.4']],
+		two => [[TXT => 'one'], [TXT => 'two']],
+		none => [[A => '192.0.2.1']],
 		servfail => ['SERVFAIL'], empty => [[TXT => '']],
 		macros => [[TXT => '%{c} %{r} %{h} %{l} %{o} %{I}']],
 	);
@@ -326,7 +329,8 @@ $tested{explanation} = 1;
 		is $reply->($d, 'softfail.example'), undef, "$what: softfail";
 	}
 	like $reply->(spf('-e', '%{i}|%{l}'), 'fail.example',
-	    from => "<a\r\nb\xe9%\@fail.example>"), qr/; 192\.0\.2\.1\|a\?\?b\?%%$/,
+	    from => "<a\r\nb\xe9%\@fail.example>"),
+	    qr/; 192\.0\.2\.1\|a\?\?b\?%%$/,
 	    '-explanation: what it stands for is cleaned';
 
 	my $d = spf(-explanation => 'sender');
@@ -500,7 +504,8 @@ for my $name ('our.example', 'OURS', 'a_b-c.1') {
 	    [$rs, "pass receiver=$name"]]);
 	is join("\n", fields($r, $ar)), "$name; spf=pass " .
 	    'smtp.mailfrom=joe@pass.example', "-authservid $name";
-	like +(fields($r, $rs))[0], qr/^pass \(\Q$name\E: .* receiver=\Q$name\E;/,
+	like +(fields($r, $rs))[0],
+	    qr/^pass \(\Q$name\E: .* receiver=\Q$name\E;/,
 	    "-authservid $name: $rs";
 	is join(' ', map { "$_->[1] $_->[2]" } grep { $_->[0] eq 'm' }
 	    @{ $r->{changes} }), "2 $ar 2 $rs", "-authservid $name: forged";
@@ -818,7 +823,8 @@ $tested{hint} = 1;
 	my $n = 1;
 	for (
 		# mail, what is said
-		[[client => '2001:db8::1'], 'spf 2001:db8::1 pass.example pass'],
+		[[client => '2001:db8::1'],
+		    'spf 2001:db8::1 pass.example pass'],
 		[[client => '::ffff:192.0.2.7'],
 		    'spf 192.0.2.7 pass.example pass'],
 		[[from => '<joe@mx.example>'], 'spf 192.0.2.1 mx.example pass'],
@@ -879,6 +885,12 @@ $tested{hint} = 1;
 	names(%zone);
 }
 {
+	my ($path, $file) = fake('dry', "ok\n");
+	my $d = spf(-dryrun => -hint => $path);
+	is said($d, 'pass.example'), 'mail a', '-hint: a dry run';
+	is_deeply [heard($file)], [], '-hint: is none with -dryrun';
+}
+{
 	my $d = spf(-hint => "$dir/nobody");
 	my $begin = time;
 	is said($d, 'pass.example'), 'mailfrom=pass', '-hint: nobody there'
@@ -933,7 +945,8 @@ for ([[], 'eom a'], [[-onerror => 'accept'], 'eom a'],
 	my ($options, $want) = @$_;
 	my $d = spf(@$options);
 	for my $n (1, 2) {
-		is mail($d, actions => 2)->{said}, $want, "no change: @$options";
+		is mail($d, actions => 2)->{said}, $want,
+		    "no change: @$options";
 		is $d->stat('errors_total'), $n, "no change: counted";
 	}
 	is scalar($d->lines(qr/^the MTA takes no change of a message, so /)), 1,
@@ -1103,7 +1116,8 @@ my @wrong = (
 	    'x' x 400),
 	map({ my $option = $_; map({ [64, qr/-$option: [^:]*\Q$_->[1]\E/,
 	    "-$option", $_->[0], $sock] } ['nosuch:x', 'nosuch:x: '],
-	    ['ip4:192.0.2.300', 'ip4:192.0.2.300'], ['v=spf1a', 'v=spf1a'], ["a \xe9", '?'], ['include:', 'include:'],
+	    ['ip4:192.0.2.300', 'ip4:192.0.2.300'], ['v=spf1a', 'v=spf1a'],
+	    ["a \xe9", '?'], ['include:', 'include:'],
 	    ['x' x 1100, 'too long'], ['-all x=%{z}', 'x=%{z}']) }
 	    qw(guess localpolicy)),
 	map({ [64, qr/: \Q$_\E: not the address of a name server/,
@@ -1178,7 +1192,8 @@ for ([], [-deadline => 1], [-deadline => '1m'], [-cache => 65536],
 	    substr "@$_", 0, 60;
 }
 for (map({ [64, qr/^spfmilter: $_: .*v=spf/, $_ => 'v=spf2 -all'] } '-guess',
-    '-localpolicy'), [78, qr/\Q$bad\E:2: /, -fallback => $bad], [64, qr/-guess: /, -guess =>
+    '-localpolicy'), [78, qr/\Q$bad\E:2: /, -fallback => $bad],
+    [64, qr/-guess: /, -guess =>
     'x'], [78, qr/\Q$nowhere: /, -whitelist => $nowhere]) {
 	my ($want, $pattern, @args) = @$_;
 	my ($status, $out, $err) = run(program('spfmilter'), '-check', @args);
