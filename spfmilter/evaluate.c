@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <netinet/in.h>
 
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,9 @@
 
 /* Made once; each check works on a copy, with a layer of its own. */
 static SPF_server_t *server;
+
+/* Where to go on when libspf2 gives up; NULL: nowhere. */
+static _Thread_local jmp_buf *way_out;
 
 static SPF_errcode_t
 fail(struct evaluation *e, enum spf_result error, const char *reason,
@@ -316,6 +320,34 @@ make_request(SPF_server_t *s)
 	return NULL;
 }
 
+/*
+ * Without memory libspf2 would end the process, and all other sessions with it.
+ * What it holds at such a moment is lost.
+ */
+static _Noreturn void
+give_up(const char *file, int line, const char *text)
+{
+	if (way_out != NULL)
+		longjmp(*way_out, 1);
+	log_error("libspf2: %s:%d: %s", file, line, text);
+	abort();
+}
+
+static void
+query(struct evaluation *e, SPF_request_t *request, SPF_response_t **response)
+{
+	jmp_buf here;
+
+	way_out = &here;
+	if (setjmp(here) == 0)
+		SPF_request_query_mailfrom(request, response);
+	else {
+		fail(e, SPF_IS_TEMPERROR, "out of memory", "", 0);
+		*response = NULL;
+	}
+	way_out = NULL;
+}
+
 static void
 keep_result(struct evaluation *e, SPF_response_t *response)
 {
@@ -366,7 +398,7 @@ evaluate(struct evaluation *e, const struct spf_question *question,
 	e->spare = make_spare(&layer);
 	request = make_request(&copy);
 	if (e->spare != NULL && request != NULL)
-		SPF_request_query_mailfrom(request, &response);
+		query(e, request, &response);
 	if (response != NULL)
 		keep_result(e, response);
 	else
@@ -394,6 +426,9 @@ evaluate_open(void)
 	SPF_response_t *response = NULL;
 	SPF_dns_server_t *nobody = calloc(1, sizeof *nobody);
 
+	SPF_error_handler = give_up;
+	SPF_warning_handler = NULL;
+	SPF_info_handler = NULL;
 	if (nobody == NULL ||
 	    (server = SPF_server_new_dns(nobody, 0)) == NULL ||
 	    SPF_server_set_explanation(server, ".", &response) !=
