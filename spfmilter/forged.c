@@ -31,7 +31,9 @@ forged_add(struct forged *f, bool remove)
 
 	if (!remove)
 		return;
-	if (number > FORGED_MAX || !grow(f, number / 8))
+	if (++f->removed > FORGED_MAX || number > FORGED_NUMBER_MAX)
+		f->excess = true;
+	else if (!grow(f, number / 8))
 		f->failed = true;
 	else
 		f->bits[number / 8] |= (unsigned char)(1 << number % 8);

@@ -8,12 +8,16 @@
  * forged - which of the header fields of one name, counted from 1, are to be
  * removed.  One thread.
  */
-#define FORGED_MAX	65536	/* fields of one name; no MTA takes so many */
+#define FORGED_MAX		1000	/* to be removed, for the time it takes
+					 * some MTAs grows as the square */
+#define FORGED_NUMBER_MAX	65536	/* of such a one */
 
 /* All zero at first. */
 struct forged {
 	unsigned count;		/* fields there are */
-	bool failed;		/* one to be removed could not be remembered */
+	unsigned removed;	/* ... of them to be removed */
+	bool excess;		/* there are too many, or too far behind */
+	bool failed;		/* one could not be remembered */
 	unsigned char *bits;
 	size_t size;		/* of bits, in bytes */
 };

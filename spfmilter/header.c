@@ -490,7 +490,10 @@ is_named(struct reader *r, const char *p, const char *name)
 		}
 		if (quoted && (*p == '\r' || *p == '\n'))
 			continue;
-		if (quoted && *p == '\\')
+		/* Readers there are pass over a ) that closes nothing. */
+		if (!quoted && *p == ')')
+			continue;
+		if (*p == '\\' && p[1] != '\0')
 			p++;
 		if (!quoted && *name == '\0' && !is_token_char(*p))
 			return true;

@@ -122,8 +122,12 @@ try_record(struct spf_question *q, const char *record, const char *source,
 
 	q->record = record;
 	spf_check(q, &other);
-	if (!all && other.result != SPF_IS_PASS)
+	if (!all && other.result != SPF_IS_PASS) {
+		/* It might have been one. */
+		o->answer.unsure |= other.unsure ||
+		    other.result == SPF_IS_TEMPERROR;
 		return;
+	}
 	o->answer = other;
 	o->source = source;
 }
@@ -172,9 +176,12 @@ judge_decide(const struct judge *j, struct verdict *v)
 	v->by_helo = v->helo.there && (!v->mail.there ||
 	    v->helo.answer.result == SPF_IS_FAIL);
 	v->result = judge_deciding(v)->answer.result;
-	if (v->result == SPF_IS_FAIL && judge_deciding(v)->answer.unsure)
-		v->result = SPF_IS_TEMPERROR;
 	v->action = (enum action)j->action[v->result];
+	if (judge_deciding(v)->answer.unsure && (v->action == ACTION_REJECT ||
+	    v->action == ACTION_DISCARD)) {
+		v->result = SPF_IS_TEMPERROR;
+		v->action = (enum action)j->action[v->result];
+	}
 }
 
 int

@@ -166,7 +166,7 @@ check_helo(struct session *s, struct dns *dns, const struct claim *claim)
 {
 	struct opinion *o = &s->message->verdict.helo;
 
-	if (s->opinion != NULL &&
+	if (s->opinion != NULL && !s->opinion->answer.unsure &&
 	    s->opinion->answer.result != SPF_IS_TEMPERROR) {
 		*o = *s->opinion;
 		return;
@@ -284,7 +284,10 @@ act(SMFICTX *ctx, struct session *s, const char *path)
 	bool refuses = v->action == ACTION_REJECT ||
 	    v->action == ACTION_TEMPFAIL;
 
+	/* Who lets everybody may have everybody known by himself. */
 	if (v->mail.there && v->mail.answer.result == SPF_IS_PASS &&
+	    strcmp(v->mail.answer.mechanism, "all") != 0 &&
+	    strcmp(v->mail.answer.mechanism, "+all") != 0 &&
 	    !refuses && !conf->dryrun)
 		hint_send(&s->addr, v->mail.answer.domain);
 	if (refuses && !conf->recipientmx)
@@ -427,6 +430,11 @@ spf_eom(SMFICTX *ctx)
 
 	if (m == NULL)
 		return SMFIS_CONTINUE;
+	if (m->results.excess || m->received.excess) {
+		forget_message(s);
+		return reply_reject(ctx, "550", "5.6.0",
+		    "too many header fields in our name");
+	}
 	action = m->verdict.action;
 	done = remove_forged(ctx, &m->results, RESULTS);
 	if (done == MI_SUCCESS)

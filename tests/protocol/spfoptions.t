@@ -885,6 +885,17 @@ $tested{hint} = 1;
 	names(%zone);
 }
 {
+	# Who lets everybody would have everybody known by himself.
+	my ($path, $file) = fake('all', "ok\n");
+	names(%zone, 'all.example' => [[TXT => 'v=spf1 a +all']],
+	    'plain.example' => [[TXT => 'v=spf1 all']]);
+	my $d = spf(-hint => $path);
+	is said($d, $_), 'mailfrom=pass', "-hint: $_"
+	    for qw(all.example plain.example);
+	is_deeply [heard($file)], [], '-hint: is none where all may';
+	names(%zone);
+}
+{
 	my ($path, $file) = fake('dry', "ok\n");
 	my $d = spf(-dryrun => -hint => $path);
 	is said($d, 'pass.example'), 'mail a', '-hint: a dry run';

@@ -31,18 +31,36 @@ many(void **state)
 	struct forged f = { 0 };
 
 	(void)state;
-	for (unsigned i = 1; i <= FORGED_MAX; i++)
-		forged_add(&f, i % 1000 == 0 || i == FORGED_MAX);
-	assert_false(f.failed);
-	for (unsigned i = 1; i <= FORGED_MAX; i++)
+	for (unsigned i = 1; i <= FORGED_NUMBER_MAX; i++)
+		forged_add(&f, i % 1000 == 0 || i == FORGED_NUMBER_MAX);
+	assert_false(f.excess);
+	for (unsigned i = 1; i <= FORGED_NUMBER_MAX; i++)
 		assert_int_equal(forged_has(&f, i),
-		    i % 1000 == 0 || i == FORGED_MAX);
+		    i % 1000 == 0 || i == FORGED_NUMBER_MAX);
 	forged_add(&f, false);
-	assert_false(f.failed);
+	assert_false(f.excess);
 	forged_add(&f, true);
-	assert_true(f.failed);
-	forged_free(&f);
+	assert_true(f.excess);
 	assert_false(f.failed);
+	forged_free(&f);
+	assert_false(f.excess);
+}
+
+static void
+too_many(void **state)
+{
+	struct forged f = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < FORGED_MAX; i++) {
+		forged_add(&f, true);
+		forged_add(&f, false);
+	}
+	assert_false(f.excess);
+	forged_add(&f, true);
+	assert_true(f.excess);
+	assert_true(forged_has(&f, 2 * FORGED_MAX - 1));
+	forged_free(&f);
 }
 
 int
@@ -51,6 +69,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(marks),
 		cmocka_unit_test(many),
+		cmocka_unit_test(too_many),
 	};
 
 	return RUN(tests);

@@ -500,6 +500,10 @@ static const struct {
 	{ "\"mx.example.net\\\"\"; spf=pass", false },
 	{ "\"mx.exam\tple.net\";", false },
 	{ "\"\"; spf=pass", false },
+	/* OpenDMARC reads these so. */
+	{ "m\\x.example.net; dmarc=pass", true },
+	{ "m)x.example.net; dmarc=pass", true },
+	{ "\\mx.example.ne\\t; dmarc=pass", true },
 	{ "\"", false }, { "\\", false }, { "\"\\", false }, { "(", false },
 	{ "mx.example.\x6e\xc3\xa9t;", false },
 }, received_by[] = {

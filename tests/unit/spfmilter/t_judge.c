@@ -280,6 +280,14 @@ unsure(void **state)
 	judge_identity(&j, &zone.dns, &claim, false, &v.mail);
 	judge_decide(&j, &v);
 	assert_int_equal(v.action, ACTION_REJECT);
+	j.localpolicy = "v=spf1 include:down.example";
+	judge_identity(&j, &zone.dns, &claim, false, &v.mail);
+	judge_decide(&j, &v);
+	assert_int_equal(v.action, ACTION_TEMPFAIL);
+	j.action[SPF_IS_FAIL] = ACTION_QUARANTINE;	/* loses nothing */
+	judge_decide(&j, &v);
+	assert_int_equal(v.result, SPF_IS_FAIL);
+	assert_int_equal(v.action, ACTION_QUARANTINE);
 	close_court(&j);
 }
 
