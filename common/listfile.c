@@ -107,7 +107,8 @@ take_lines(struct listfile_reader *r, char *buffer, size_t size)
 		line = lf + 1;
 	}
 	size = (size_t)(end - line);
-	memmove(buffer, line, size);
+	if (line != buffer)
+		memmove(buffer, line, size);
 	return (ssize_t)(size < BUFFER_SIZE / 2 ? size : BUFFER_SIZE / 2);
 }
 
