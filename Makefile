@@ -28,8 +28,8 @@ ALL_LIBS = -Wl,--as-needed $(foreach m,$(MILTERS),$($(m)_LIBS)) $(LIBS)
 ALL_CFLAGS = $(WARN) $(DEFS) $(HARDEN) $(CFLAGS)
 
 MILTERS = blackmilter graymilter spfmilter
-COMMON  = log clock bytes options stats addr reply ipset ipline listfile \
-	  iplist mailboxes client storefile store line control ask \
+COMMON  = log clock bytes options stats addr reply texts ipset ipline \
+	  listfile iplist mailboxes client storefile store line control ask \
 	  report worker daemon
 # The parts of a milter that are not its main file.
 blackmilter_PARTS = entry shortlist judge commands

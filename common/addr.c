@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -129,6 +130,34 @@ addr_mailbox(struct addr_mailbox *m, const char *path)
 	m->local_size = (size_t)(at - p);
 	m->domain = at < end ? at + 1 : end;
 	m->domain_size = (size_t)(end - m->domain);
+}
+
+bool
+addr_is_domain(const char *text, size_t size, size_t label_max)
+{
+	size_t label = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '.' ? label == 0 : !isalnum(c) && c < 0x80 &&
+		    c != '-' && c != '_')
+			return false;
+		label = c == '.' ? 0 : label + 1;
+		if (label > label_max)
+			return false;
+	}
+	return label > 0;
+}
+
+bool
+addr_ends_in_number(const char *domain, size_t size)
+{
+	size_t at = size;
+
+	while (at > 0 && isdigit((unsigned char)domain[at - 1]))
+		at--;
+	return at < size && (at == 0 || domain[at - 1] == '.');
 }
 
 static bool

@@ -63,6 +63,15 @@ struct addr_mailbox {
 
 void addr_mailbox(struct addr_mailbox *, const char *path);
 
+/*
+ * Letters, digits, '-' and '_', and UTF-8 (RFC 6531): labels of this many bytes
+ * at most, with a dot between each two.
+ */
+bool addr_is_domain(const char *text, size_t size, size_t label_max);
+
+/* Is the last label a number?  No top-level domain is one (RFC 3696 2). */
+bool addr_ends_in_number(const char *domain, size_t size);
+
 /* postmaster@ and abuse@ (RFC 2142, RFC 5321 4.5.1), whatever the domain. */
 bool addr_is_role(const char *path);
 

@@ -273,7 +273,8 @@ listfiles_changed(const struct listfiles *l, int settle)
 		look(l->file[i].path, &seen);
 		if (same(&seen, &l->file[i].seen))
 			continue;
-		if (seen.there && seen.mtime.tv_sec <= now &&
+		/* time(2) may be a tick behind an mtime. */
+		if (seen.there && seen.mtime.tv_sec <= now + 1 &&
 		    now - seen.mtime.tv_sec < settle)
 			return false;	/* somebody may still be writing */
 		changed = true;

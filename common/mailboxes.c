@@ -1,7 +1,6 @@
 #include <ctype.h>
+#include <errno.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,39 +8,25 @@
 #include "addr.h"
 #include "listfile.h"
 #include "log.h"
+#include "texts.h"
 
 /*
  * An entry is kept as its key: the local part, '@' and the domain, lower case
  * and without quotes, and one of the two parts may be empty; or '.' and a
  * domain.  A domain has no '@' in it, so no two entries share a key.
  *
- * The keys stand one behind the other, each after the number of its file and
- * with a NUL at its end.  A hash table with open addressing holds where they
- * begin: five bytes an entry, where a pointer and malloc(3) would take forty.
+ * Its value is a char, the number of the first file that has it.
  */
 #define BLANK		" \t\r"
 #define KEY_MAX		(MAILBOXES_LINE_MAX + 1 + MAILBOXES_DOMAIN_MAX)
 #define NOWHERE		LISTFILES_MAX	/* no number of a file */
 
-#define TEXT_MIN	4096	/* bytes at first */
-#define TEXT_MAX	UINT32_MAX
-#define GIVE_WAY	4096	/* entries; see ipset.c */
-
 _Static_assert(MAILBOXES_FILES_MAX == LISTFILES_MAX, "numbers of files");
-
-/* All that a search needs; built aside, then swapped. */
-struct loaded {
-	char *text;
-	size_t size, room;	/* of the text; its first byte is not used */
-	size_t entries;
-	uint32_t *slot;		/* where in the text; 0: free */
-	size_t slots;		/* a third more than entries */
-};
 
 struct mailboxes {
 	struct listfiles files;	/* the lock guards what is in use of them */
 	pthread_rwlock_t lock;	/* guards loaded */
-	struct loaded *loaded;
+	struct texts *loaded;	/* built aside, then swapped */
 };
 
 struct key {
@@ -76,12 +61,6 @@ mailboxes_lenient(struct mailboxes *m)
 
 /* --- keys */
 
-static void
-add_byte(struct key *k, char c)
-{
-	k->text[k->size++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 /*
  * The local part, without quotes and backslashes.  A longer one than fits is
  * cut, and is still longer than that of any line.
@@ -93,43 +72,38 @@ add_local(struct key *k, const char *local, size_t size)
 		if (local[i] == '"')
 			continue;
 		i += local[i] == '\\' && i + 1 < size;
-		add_byte(k, local[i]);
+		k->text[k->size++] = local[i];
 	}
+	texts_lower(k->text, k->text, k->size);
 }
 
 /* It fits: it is empty, or is_domain(). */
 static void
 add_domain(struct key *k, char mark, const char *domain, size_t size)
 {
-	add_byte(k, mark);
-	for (size_t i = 0; i < size; i++)
-		add_byte(k, domain[i]);
-	k->text[k->size] = '\0';
+	k->text[k->size++] = mark;
+	texts_lower(k->text + k->size, domain, size);
+	k->size += size;
 }
 
-/*
- * Letters, digits, '-' and '_', and UTF-8 (RFC 6531), with a dot between each
- * two labels; or an address in brackets (RFC 5321 4.1.3).
- */
+/* An address in brackets (RFC 5321 4.1.3), not looked at closely. */
+static bool
+is_literal(const char *text, size_t size)
+{
+	if (size <= 2 || text[0] != '[' || text[size - 1] != ']')
+		return false;
+	for (size_t i = 1; i < size - 1; i++)
+		if (text[i] != '.' && text[i] != ':' &&
+		    !addr_is_domain(text + i, 1, 1))
+			return false;
+	return text[size - 2] != '.';
+}
+
 static bool
 is_domain(const char *text, size_t size)
 {
-	bool label = false, literal = size > 2 && text[0] == '[' &&
-	    text[size - 1] == ']';
-
-	if (size > MAILBOXES_DOMAIN_MAX)
-		return false;
-	for (size_t i = literal; i < size - literal; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c == '.' && !label && !literal)
-			return false;
-		label = c != '.';
-		if (label && !isalnum(c) && c < 0x80 && c != '-' &&
-		    c != '_' && !(literal && c == ':'))
-			return false;
-	}
-	return label;
+	return size <= MAILBOXES_DOMAIN_MAX && (is_literal(text, size) ||
+	    addr_is_domain(text, size, size));
 }
 
 /* --- lines */
@@ -147,17 +121,6 @@ skip_local(char *p)
 	    (*p != '\0' && strchr(".!#$%&'*+-/=?^_`{|}~", *p) != NULL))
 		p++;
 	return p;
-}
-
-/* No top-level domain is a number (RFC 3696 2). */
-static bool
-ends_in_number(const char *domain, size_t size)
-{
-	size_t at = size;
-
-	while (at > 0 && isdigit((unsigned char)domain[at - 1]))
-		at--;
-	return at < size && (at == 0 || domain[at - 1] == '.');
 }
 
 /*
@@ -192,7 +155,7 @@ parse_line(struct key *k, char *line, size_t size)
 	size = (size_t)(end - domain);
 	if (!is_domain(domain, size) && (size > 0 || k->size == 0))
 		return "not an address or domain";
-	if (ends_in_number(domain, size))
+	if (addr_ends_in_number(domain, size))
 		return "a number is no domain";
 	if (domain == line && memchr(domain, '.', size) == NULL)
 		return "neither a dot nor an @ in it";
@@ -203,72 +166,7 @@ parse_line(struct key *k, char *line, size_t size)
 	return NULL;
 }
 
-/* --- the table */
-
-/* FNV-1a; the last letters, felt least by its upper bits, mixed into them. */
-static uint32_t
-hash(const char *text, size_t size)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < size; i++)
-		h = (h ^ (unsigned char)text[i]) * 0x100000001b3u;
-	return (uint32_t)((h ^ h >> 32) * 0x9e3779b97f4a7c15u >> 32);
-}
-
-/* The slot of a key, or the free one it would have. */
-static uint32_t *
-find_slot(const struct loaded *n, const char *text, size_t size)
-{
-	size_t i = (size_t)((uint64_t)hash(text, size) * n->slots >> 32);
-
-	while (n->slot[i] != 0 && strcmp(n->text + n->slot[i] + 1, text) != 0)
-		i = i + 1 == n->slots ? 0 : i + 1;
-	return &n->slot[i];
-}
-
-/* The number of the first file that has it. */
-static int
-find_key(const void *loaded, const struct key *k)
-{
-	const struct loaded *n = loaded;
-	uint32_t at = *find_slot(n, k->text, k->size);
-
-	return at == 0 ? NOWHERE : n->text[at];
-}
-
-static void
-free_loaded(struct loaded *n)
-{
-	if (n == NULL)
-		return;
-	free(n->text);
-	free(n->slot);
-	free(n);
-}
-
-/* Why it cannot be kept, or NULL. */
-static const char *
-add_entry(struct loaded *n, int file, const struct key *k)
-{
-	size_t size = k->size + 2, room = n->room;
-	char *grown;
-
-	if (n->size > TEXT_MAX - size)
-		return "more than 4 GB of addresses";
-	if (size > room - n->size) {
-		room *= 2;
-		if ((grown = realloc(n->text, room)) == NULL)
-			return "out of memory";
-		n->text = grown;
-		n->room = room;
-	}
-	n->text[n->size] = (char)file;
-	memcpy(n->text + n->size + 1, k->text, k->size + 1);
-	n->size += size;
-	n->entries++;
-	return NULL;
-}
+/* --- loading */
 
 /* For loading.  -1 when it must stop, after a line in the log. */
 static int
@@ -276,83 +174,57 @@ load_line(struct listfile_reader *r, char *line, size_t size)
 {
 	struct key k;
 	const char *wrong = parse_line(&k, line, size);
+	char file = (char)r->number;
 
 	if (wrong != NULL)
 		return listfile_bad(r, wrong);
 	if (k.size == 0)
 		return 0;
-	if ((wrong = add_entry(r->arg, r->number, &k)) != NULL) {
-		log_error("%s:%zu: %s", r->path, r->line, wrong);
+	if (texts_add(r->arg, k.text, &file) == -1) {
+		log_error("%s:%zu: %s", r->path, r->line, errno == EFBIG ?
+		    "more than 4 GB of addresses" : "out of memory");
 		return -1;
 	}
 	r->result.entries++;
 	return 0;
 }
 
-/* Of keys that are the same the first one has the slot.  -1: no memory. */
-static int
-build_table(struct loaded *n)
-{
-	char *text = realloc(n->text, n->size);
-	size_t size, count = 0;
-
-	if (text != NULL)
-		n->text = text;		/* what was too much is given back */
-	n->slots = n->entries + n->entries / 3 + 1;
-	if ((n->slot = calloc(n->slots, sizeof *n->slot)) == NULL)
-		return -1;
-	for (size_t at = 1; at < n->size; at += size + 2) {
-		uint32_t *slot;
-
-		if (++count % GIVE_WAY == 0)
-			sched_yield();
-		size = strlen(n->text + at + 1);
-		slot = find_slot(n, n->text + at + 1, size);
-		if (*slot == 0)
-			*slot = (uint32_t)at;
-	}
-	return 0;
-}
-
-static struct loaded *
+static struct texts *
 read_all(struct mailboxes *m)
 {
-	struct loaded *n = calloc(1, sizeof *n);
+	struct texts *t = texts_begin(sizeof(char));
 
-	if (n == NULL || (n->text = malloc(TEXT_MIN)) == NULL)
+	if (t == NULL)
 		goto no_memory;
-	n->room = TEXT_MIN;
-	n->size = 1;
-	if (listfiles_read(&m->files, load_line, n) == -1) {
-		free_loaded(n);
+	if (listfiles_read(&m->files, load_line, t) == -1) {
+		texts_free(t);
 		return NULL;
 	}
-	if (build_table(n) == 0)
-		return n;
+	if (texts_finish(t) == 0)
+		return t;
 
 no_memory:
 	log_error("out of memory for lists");
-	free_loaded(n);
+	texts_free(t);
 	return NULL;
 }
 
 int
 mailboxes_load(struct mailboxes *m)
 {
-	struct loaded *n, *old;
+	struct texts *t, *old;
 
 	if (m->files.count == 0)
 		return 0;
-	if ((n = read_all(m)) == NULL)
+	if ((t = read_all(m)) == NULL)
 		return -1;
 	pthread_rwlock_wrlock(&m->lock);
 	listfiles_use(&m->files);
 	old = m->loaded;
-	m->loaded = n;
+	m->loaded = t;
 	pthread_rwlock_unlock(&m->lock);
-	free_loaded(old);
-	listfiles_log(&m->files, m->files.file[0].path, sizeof *n + n->size +
-	    n->slots * sizeof *n->slot);
+	texts_free(old);
+	listfiles_log(&m->files, m->files.file[0].path, texts_size(t));
 	return 0;
 }
 
@@ -363,6 +235,15 @@ mailboxes_changed(struct mailboxes *m, int settle)
 }
 
 /* --- searching */
+
+/* The number of the first file that has it. */
+static int
+find_key(const void *loaded, const struct key *k)
+{
+	const char *file = texts_find(loaded, k->text);
+
+	return file != NULL ? *file : NOWHERE;
+}
 
 /* Where a key is looked for, and the first file it was found in so far. */
 struct search {
@@ -425,7 +306,7 @@ mailboxes_find(struct mailboxes *m, const char *path)
 	int file = NOWHERE;
 
 	pthread_rwlock_rdlock(&m->lock);
-	if (m->loaded != NULL && m->loaded->entries > 0)
+	if (m->loaded != NULL && texts_count(m->loaded) > 0)
 		file = search(path, find_key, m->loaded);
 	pthread_rwlock_unlock(&m->lock);
 	return file != NOWHERE ? m->files.file[file].path : NULL;
@@ -437,7 +318,7 @@ mailboxes_is_empty(struct mailboxes *m)
 	bool empty;
 
 	pthread_rwlock_rdlock(&m->lock);
-	empty = m->loaded == NULL || m->loaded->entries == 0;
+	empty = m->loaded == NULL || texts_count(m->loaded) == 0;
 	pthread_rwlock_unlock(&m->lock);
 	return empty;
 }
@@ -498,7 +379,7 @@ mailboxes_free(struct mailboxes *m)
 {
 	if (m == NULL)
 		return;
-	free_loaded(m->loaded);
+	texts_free(m->loaded);
 	pthread_rwlock_destroy(&m->lock);
 	free(m);
 }

@@ -1,47 +1,33 @@
-#include <ctype.h>
+#include <errno.h>
 #include <pthread.h>
-#include <sched.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "addr.h"
 #include "dns.h"
 #include "fallback.h"
 #include "listfile.h"
 #include "log.h"
 #include "spf.h"
+#include "texts.h"
 
 /*
- * The text of each entry is its name, lower case, as it stands in the line, a
- * NUL, its record, and a NUL; one entry stands behind the other.  A hash table
- * with open addressing holds where they begin.
+ * Records are kept under their names, lower case, as they stand in the lines.
  */
 #define BLANK		" \t\r"
 #define ANY		"*"
 #define VERSION_WORD	"v=spf1 "
 
-#define TEXT_MIN	4096	/* bytes at first */
-#define TEXT_MAX	UINT32_MAX
 #define WRONG_MAX	200	/* bytes of what is said of a bad line */
 #define WRONG_TERM	60	/* ... and of the term in it */
-#define GIVE_WAY	4096	/* entries; see ipset.c */
 
 _Static_assert(FALLBACK_FILES_MAX == LISTFILES_MAX, "numbers of files");
-
-/* All that a search needs; built aside, then swapped. */
-struct loaded {
-	char *text;
-	size_t size, room;	/* of the text; its first byte is not used */
-	size_t entries;
-	uint32_t *slot;		/* where in the text; 0: free */
-	size_t slots;		/* a third more than entries */
-};
 
 struct fallback {
 	struct listfiles files;	/* the lock guards what is in use of them */
 	pthread_rwlock_t lock;	/* guards loaded */
-	struct loaded *loaded;
+	struct texts *loaded;	/* built aside, then swapped */
 };
 
 /* What a line says. */
@@ -78,44 +64,6 @@ fallback_lenient(struct fallback *f)
 
 /* --- names */
 
-static void
-make_lower(char *text)
-{
-	for (; *text != '\0'; text++)
-		if (*text >= 'A' && *text <= 'Z')
-			*text = (char)(*text - 'A' + 'a');
-}
-
-/* Letters, digits, '-' and '_', and UTF-8; labels with dots between. */
-static bool
-is_domain(const char *text, size_t size)
-{
-	size_t label = 0;
-
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c == '.' && label == 0)
-			return false;
-		label = c == '.' ? 0 : label + 1;
-		if (label > DNS_LABEL_MAX || (label > 0 && !isalnum(c) &&
-		    c < 0x80 && c != '-' && c != '_'))
-			return false;
-	}
-	return label > 0 && size <= DNS_NAME_MAX;
-}
-
-/* No top-level domain is a number (RFC 3696 2). */
-static bool
-ends_in_number(const char *domain, size_t size)
-{
-	size_t at = size;
-
-	while (at > 0 && isdigit((unsigned char)domain[at - 1]))
-		at--;
-	return at < size && (at == 0 || domain[at - 1] == '.');
-}
-
 /* Why this is no name, or NULL. */
 static const char *
 check_name(const char *name, size_t size)
@@ -124,9 +72,10 @@ check_name(const char *name, size_t size)
 
 	if (size == 1 && name[0] == ANY[0])
 		return NULL;
-	if (!is_domain(name + below, size - below))
+	if (size - below > DNS_NAME_MAX ||
+	    !addr_is_domain(name + below, size - below, DNS_LABEL_MAX))
 		return "not a domain";
-	if (ends_in_number(name, size))
+	if (addr_ends_in_number(name, size))
 		return "a number is no domain";
 	/* Such a name is never asked for (RFC 7208 4.3). */
 	return memchr(name, '.', size) == NULL ? "no dot in the domain" : NULL;
@@ -141,9 +90,7 @@ read_domain(char out[DNS_NAME_MAX + 1], const char *domain)
 	size -= size > 0 && domain[size - 1] == '.';
 	if (size == 0 || size > DNS_NAME_MAX || domain[0] == '.')
 		return false;
-	memcpy(out, domain, size);
-	out[size] = '\0';
-	make_lower(out);
+	texts_lower(out, domain, size);
 	return true;
 }
 
@@ -208,70 +155,12 @@ read_line(struct entry *e, char *line, size_t size)
 		wrong = "no record behind the name";
 	if (wrong != NULL || (wrong = read_record(e, record)) != NULL)
 		return wrong;
-	*end = '\0';
-	make_lower(line);
+	texts_lower(line, line, (size_t)(end - line));
 	e->name = line;
 	return NULL;
 }
 
-/* --- the table */
-
-/* FNV-1a; the last letters, felt least by its upper bits, mixed into them. */
-static uint32_t
-hash(const char *text)
-{
-	uint64_t h = 0xcbf29ce484222325u;
-
-	for (; *text != '\0'; text++)
-		h = (h ^ (unsigned char)*text) * 0x100000001b3u;
-	return (uint32_t)((h ^ h >> 32) * 0x9e3779b97f4a7c15u >> 32);
-}
-
-/* The slot of a name, or the free one it would have. */
-static uint32_t *
-find_slot(const struct loaded *n, const char *name)
-{
-	size_t i = (size_t)((uint64_t)hash(name) * n->slots >> 32);
-
-	while (n->slot[i] != 0 && strcmp(n->text + n->slot[i], name) != 0)
-		i = i + 1 == n->slots ? 0 : i + 1;
-	return &n->slot[i];
-}
-
-static void
-free_loaded(struct loaded *n)
-{
-	if (n == NULL)
-		return;
-	free(n->text);
-	free(n->slot);
-	free(n);
-}
-
-/* Why it cannot be kept, or NULL. */
-static const char *
-add_entry(struct loaded *n, const struct entry *e)
-{
-	size_t name_size = strlen(e->name) + 1;
-	size_t size = name_size + strlen(e->record) + 1, room = n->room;
-	char *grown;
-
-	if (n->size > TEXT_MAX - size)
-		return "more than 4 GB of records";
-	while (size > room - n->size)
-		room *= 2;
-	if (room > n->room) {
-		if ((grown = realloc(n->text, room)) == NULL)
-			return "out of memory";
-		n->text = grown;
-		n->room = room;
-	}
-	memcpy(n->text + n->size, e->name, name_size);
-	memcpy(n->text + n->size + name_size, e->record, size - name_size);
-	n->size += size;
-	n->entries++;
-	return NULL;
-}
+/* --- loading */
 
 /* For loading.  -1 when it must stop, after a line in the log. */
 static int
@@ -284,78 +173,51 @@ load_line(struct listfile_reader *r, char *line, size_t size)
 		return listfile_bad(r, wrong);
 	if (e.name == NULL)
 		return 0;
-	if ((wrong = add_entry(r->arg, &e)) != NULL) {
-		log_error("%s:%zu: %s", r->path, r->line, wrong);
+	if (texts_add(r->arg, e.name, e.record) == -1) {
+		log_error("%s:%zu: %s", r->path, r->line, errno == EFBIG ?
+		    "more than 4 GB of records" : "out of memory");
 		return -1;
 	}
 	r->result.entries++;
 	return 0;
 }
 
-/* Of names that are the same the first one has the slot.  -1: no memory. */
-static int
-build_table(struct loaded *n)
-{
-	char *text = realloc(n->text, n->size);
-	size_t at = 1;
-
-	if (text != NULL)
-		n->text = text;		/* what was too much is given back */
-	n->slots = n->entries + n->entries / 3 + 1;
-	if ((n->slot = calloc(n->slots, sizeof *n->slot)) == NULL)
-		return -1;
-	for (size_t i = 1; i <= n->entries; i++) {
-		uint32_t *slot = find_slot(n, n->text + at);
-
-		if (*slot == 0)
-			*slot = (uint32_t)at;
-		at += strlen(n->text + at) + 1;
-		at += strlen(n->text + at) + 1;
-		if (i % GIVE_WAY == 0)
-			sched_yield();
-	}
-	return 0;
-}
-
-static struct loaded *
+static struct texts *
 read_all(struct fallback *f)
 {
-	struct loaded *n = calloc(1, sizeof *n);
+	struct texts *t = texts_begin(0);
 
-	if (n == NULL || (n->text = malloc(TEXT_MIN)) == NULL)
+	if (t == NULL)
 		goto no_memory;
-	n->room = TEXT_MIN;
-	n->size = 1;
-	if (listfiles_read(&f->files, load_line, n) == -1) {
-		free_loaded(n);
+	if (listfiles_read(&f->files, load_line, t) == -1) {
+		texts_free(t);
 		return NULL;
 	}
-	if (build_table(n) == 0)
-		return n;
+	if (texts_finish(t) == 0)
+		return t;
 
 no_memory:
 	log_error("out of memory for lists");
-	free_loaded(n);
+	texts_free(t);
 	return NULL;
 }
 
 int
 fallback_load(struct fallback *f)
 {
-	struct loaded *n, *old;
+	struct texts *t, *old;
 
 	if (f->files.count == 0)
 		return 0;
-	if ((n = read_all(f)) == NULL)
+	if ((t = read_all(f)) == NULL)
 		return -1;
 	pthread_rwlock_wrlock(&f->lock);
 	listfiles_use(&f->files);
 	old = f->loaded;
-	f->loaded = n;
+	f->loaded = t;
 	pthread_rwlock_unlock(&f->lock);
-	free_loaded(old);
-	listfiles_log(&f->files, f->files.file[0].path, sizeof *n + n->size +
-	    n->slots * sizeof *n->slot);
+	texts_free(old);
+	listfiles_log(&f->files, f->files.file[0].path, texts_size(t));
 	return 0;
 }
 
@@ -367,25 +229,16 @@ fallback_changed(struct fallback *f, int settle)
 
 /* --- searching */
 
-/* The record under this name, or NULL. */
-static const char *
-find_name(const struct loaded *n, const char *name)
-{
-	uint32_t at = *find_slot(n, name);
-
-	return at == 0 ? NULL : n->text + at + strlen(name) + 1;
-}
-
 /* The longest name first: the domain, those it is below, any. */
 static const char *
-find_record(const struct loaded *n, const char *domain)
+find_record(const struct texts *t, const char *domain)
 {
-	const char *record = find_name(n, domain);
+	const char *record = texts_find(t, domain);
 
 	for (const char *dot = strchr(domain, '.');
 	    record == NULL && dot != NULL; dot = strchr(dot + 1, '.'))
-		record = find_name(n, dot);
-	return record != NULL ? record : find_name(n, ANY);
+		record = texts_find(t, dot);
+	return record != NULL ? record : texts_find(t, ANY);
 }
 
 bool
@@ -398,7 +251,7 @@ fallback_find(struct fallback *f, const char *domain,
 	if (!read_domain(name, domain))
 		return false;
 	pthread_rwlock_rdlock(&f->lock);
-	if (f->loaded != NULL && f->loaded->entries > 0)
+	if (f->loaded != NULL)
 		record = find_record(f->loaded, name);
 	if (record != NULL)
 		snprintf(out, FALLBACK_RECORD_MAX, "%s", record);
@@ -466,7 +319,7 @@ fallback_free(struct fallback *f)
 {
 	if (f == NULL)
 		return;
-	free_loaded(f->loaded);
+	texts_free(f->loaded);
 	pthread_rwlock_destroy(&f->lock);
 	free(f);
 }

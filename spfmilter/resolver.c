@@ -212,7 +212,7 @@ resolver_changed(struct resolver *r, int settle)
 	    st.st_mtim.tv_nsec == old->st_mtim.tv_nsec)
 		return false;
 	/* Somebody may still be writing. */
-	return st.st_mtim.tv_sec > now || now - st.st_mtim.tv_sec >= settle;
+	return st.st_mtim.tv_sec > now + 1 || now - st.st_mtim.tv_sec >= settle;
 }
 
 /* --- a question */

@@ -332,6 +332,54 @@ roles(void **state)
 		    table[i].path);
 }
 
+static void
+domains(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t label_max;
+		bool is_domain, ends_in_number;
+	} table[] = {
+		{ "example.org", 63, true, false },
+		{ "Localhost", 63, true, false },
+		{ "a_b.-c-.1x", 63, true, false },
+		{ "ex\xc3\xa4mple.\xff", 63, true, false },
+		{ "", 63, false, false },
+		{ ".", 63, false, false },
+		{ ".org", 63, false, false },
+		{ "org.", 63, false, false },
+		{ "a..org", 63, false, false },
+		{ "a b.org", 63, false, false },
+		{ "a@b.org", 63, false, false },
+		{ "[192.0.2.7]", 63, false, false },
+		{ "2001:db8::1", 63, false, false },
+		{ "abc.de", 3, true, false },
+		{ "abcd.de", 3, false, false },
+		{ "ab.cdef", 3, false, false },
+		{ "192.0.2.7", 63, true, true },
+		{ "example.1", 63, true, true },
+		{ "1.example", 63, true, false },
+		{ "example.a1", 63, true, false },
+		{ "example1", 63, true, false },
+		{ "123", 63, true, true },
+		{ ".123", 63, false, true },
+		{ "123.", 63, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(table); i++) {
+		const char *text = table[i].text;
+
+		CHECK(addr_is_domain(text, strlen(text), table[i].label_max) ==
+		    table[i].is_domain, "%s", text);
+		CHECK(addr_ends_in_number(text, strlen(text)) ==
+		    table[i].ends_in_number, "%s", text);
+	}
+	assert_true(addr_is_domain("a.b!", 3, 1));
+	assert_false(addr_is_domain("a\0b", 3, 3));
+	assert_true(addr_ends_in_number("a.12b", 4));
+}
+
 int
 main(void)
 {
@@ -343,6 +391,7 @@ main(void)
 		cmocka_unit_test(networks),
 		cmocka_unit_test(mailboxes),
 		cmocka_unit_test(roles),
+		cmocka_unit_test(domains),
 	};
 
 	return RUN(tests);
