@@ -324,7 +324,7 @@ make_request(SPF_server_t *s)
  * Without memory libspf2 would end the process, and all other sessions with it.
  * What it holds at such a moment is lost.
  */
-static _Noreturn void
+__attribute__((noreturn)) static void
 give_up(const char *file, int line, const char *text)
 {
 	if (way_out != NULL)
