@@ -13,6 +13,7 @@ use Daemon;
 use Fail ();
 use Spfmilter;
 
+$SIG{PIPE} = 'IGNORE';		# libmilter may hang up on us
 plan skip_all => 'the watchers replace the same functions' if $ENV{WATCH};
 use constant PLAN => 'Z20 L5 Z100';	# struct plan in fail.c
 use constant PATIENCE => 30;		# seconds that are taken for a hang
@@ -57,7 +58,7 @@ sub begin {
 	write_plan('>', 'none', 0, 0, 0);
 	return spf({ before => ['env', "LD_PRELOAD=$preload", "FAIL=$plan"] },
 	    '-helo', -explanation => 'sender', -localpolicy =>
-	    'include:local.example', -deadline => 5);
+	    'include:local.example', -deadline => 2);
 }
 
 # What each was told; "gone" when there was no answer.
@@ -102,7 +103,7 @@ for my $function (qw(malloc calloc realloc socket)) {
 		work($d);
 		my ($calls) = (unpack PLAN, Daemon::slurp($plan))[4];
 		my @wrong;
-		for (my $n = 1; $n <= $calls; $n += $count * 2 - 1) {
+		for (my $n = 1; $n <= $calls; $n += $count == 1 ? 1 : 7) {
 			write_plan('+<', $function, $error, $n, $count);
 			my @told = work($d);
 			my $where = (unpack PLAN, Daemon::slurp($plan))[6];
