@@ -26,8 +26,8 @@ listfiles_add(struct listfiles *l, const char *path)
 	return l->count++;
 }
 
-static void
-look(const char *path, struct listfile_seen *seen)
+void
+listfile_look(const char *path, struct listfile_seen *seen)
 {
 	struct stat st;
 
@@ -47,6 +47,21 @@ same(const struct listfile_seen *a, const struct listfile_seen *b)
 	return a->there == b->there && a->dev == b->dev && a->ino == b->ino &&
 	    a->size == b->size && a->mtime.tv_sec == b->mtime.tv_sec &&
 	    a->mtime.tv_nsec == b->mtime.tv_nsec;
+}
+
+int
+listfile_changed(const char *path, const struct listfile_seen *before,
+    int settle)
+{
+	const time_t now = time(NULL);
+	struct listfile_seen seen;
+
+	listfile_look(path, &seen);
+	if (same(&seen, before))
+		return 0;
+	/* time(2) may be a tick behind an mtime. */
+	return seen.there && seen.mtime.tv_sec <= now + 1 &&
+	    now - seen.mtime.tv_sec < settle ? -1 : 1;
 }
 
 /* --- lines */
@@ -192,7 +207,7 @@ check_file(const struct listfile *f)
 	struct listfile_seen seen;
 	const char *wrong = NULL;
 
-	look(f->path, &seen);
+	listfile_look(f->path, &seen);
 	if (!same(&seen, &f->seen))
 		wrong = "it changed while it was read";
 	else if (f->loaded && before->entries > 0 && now->entries == 0)
@@ -215,7 +230,7 @@ listfiles_read(struct listfiles *l,
 	l->begin_ms = clock_ms();
 	/* All of them, so that listfiles_changed() is content with a fault. */
 	for (int i = 0; i < l->count; i++)
-		look(l->file[i].path, &l->file[i].seen);
+		listfile_look(l->file[i].path, &l->file[i].seen);
 	for (int i = 0; i < l->count; i++) {
 		if (read_file(&r, i) == -1)
 			return -1;
@@ -265,21 +280,17 @@ listfiles_log(const struct listfiles *l, const char *name, size_t bytes)
 bool
 listfiles_changed(const struct listfiles *l, int settle)
 {
-	time_t now = time(NULL);
-	bool changed = false;
-	struct listfile_seen seen;
+	bool any = false;
 
 	for (int i = 0; i < l->count; i++) {
-		look(l->file[i].path, &seen);
-		if (same(&seen, &l->file[i].seen))
-			continue;
-		/* time(2) may be a tick behind an mtime. */
-		if (seen.there && seen.mtime.tv_sec <= now + 1 &&
-		    now - seen.mtime.tv_sec < settle)
+		int changed = listfile_changed(l->file[i].path,
+		    &l->file[i].seen, settle);
+
+		if (changed == -1)
 			return false;	/* somebody may still be writing */
-		changed = true;
+		any |= changed;
 	}
-	return changed;
+	return any;
 }
 
 void

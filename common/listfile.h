@@ -97,6 +97,16 @@ void listfiles_use(struct listfiles *);
  */
 void listfiles_log(const struct listfiles *, const char *name, size_t bytes);
 
+/* What a file is like now. */
+void listfile_look(const char *path, struct listfile_seen *);
+
+/*
+ * Has it changed since it was looked at?  1, 0, or -1: it has, and was written
+ * to in the last settle seconds.  One that is gone has changed.
+ */
+int listfile_changed(const char *path, const struct listfile_seen *,
+    int settle);
+
 /*
  * Has a file changed since the last listfiles_read(), good or bad, and has it
  * been left alone for settle seconds?  One that is gone has changed, too.

@@ -199,11 +199,10 @@ judge_recipient_mx(struct dns *dns, const struct addr *client,
 	return spf_is_mx(dns, client, domain);
 }
 
-void
-judge_facts(struct header_facts *f, const struct claim *claim,
-    const struct opinion *o, bool helo)
+static struct header_facts
+facts_of(const struct claim *claim, const struct opinion *o, bool helo)
 {
-	*f = (struct header_facts) {
+	return (struct header_facts) {
 		.result = o->answer.result,
 		.is_helo = helo,
 		.client = claim->client,
@@ -216,6 +215,19 @@ judge_facts(struct header_facts *f, const struct claim *claim,
 		.problem = o->answer.problem,
 		.source = o->source,
 	};
+}
+
+int
+judge_facts(struct header_facts facts[2], const struct claim *claim,
+    const struct verdict *v)
+{
+	int count = 0;
+
+	if (v->helo.there)
+		facts[count++] = facts_of(claim, &v->helo, true);
+	if (v->mail.there)
+		facts[count++] = facts_of(claim, &v->mail, false);
+	return count;
 }
 
 const char *
@@ -316,12 +328,8 @@ print_headers(FILE *out, const struct claim *claim, const struct verdict *v)
 {
 	struct header_facts facts[2];
 	char text[HEADER_MAX];
-	int n = 0;
+	int n = judge_facts(facts, claim, v);
 
-	if (v->helo.there)
-		judge_facts(&facts[n++], claim, &v->helo, true);
-	if (v->mail.there)
-		judge_facts(&facts[n++], claim, &v->mail, false);
 	for (int i = 0; i < n; i++)
 		fprintf(out, "Received-SPF: %s\n",
 		    header_received_spf(text, &facts[i]));

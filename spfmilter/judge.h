@@ -127,9 +127,12 @@ const struct opinion *judge_deciding(const struct verdict *);
  */
 int judge_recipient_mx(struct dns *, const struct addr *, const char *path);
 
-/* What is written of an identity; valid as long as claim and opinion. */
-void judge_facts(struct header_facts *, const struct claim *,
-    const struct opinion *, bool helo);
+/*
+ * What is written of the identities that were checked, HELO first; valid as
+ * long as claim and verdict.  Returns how many.
+ */
+int judge_facts(struct header_facts facts[2], const struct claim *,
+    const struct verdict *);
 
 /*
  * A reply's text, not yet cleaned: what is wrong and, where there is one, the

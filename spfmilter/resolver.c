@@ -1,15 +1,13 @@
-#include <sys/stat.h>
-
 #include <ares.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "channel.h"
 #include "clock.h"
 #include "dnscache.h"
+#include "listfile.h"
 #include "log.h"
 #include "nameserver.h"
 #include "resolver.h"
@@ -28,8 +26,7 @@ struct resolver {
 	unsigned version;		/* of servers; one more for each list */
 
 	/* Of NAMESERVER_FILE when it was read; used by whoever reads it. */
-	bool there;
-	struct stat seen;
+	struct listfile_seen seen;
 };
 
 /* A question, and the servers it was meant for. */
@@ -188,7 +185,7 @@ resolver_load(struct resolver *r)
 
 	if (r->given)
 		return 0;
-	r->there = stat(NAMESERVER_FILE, &r->seen) == 0;
+	listfile_look(NAMESERVER_FILE, &r->seen);
 	if (nameservers_read(&servers) == -1)
 		return -1;
 	use_servers(r, &servers);
@@ -198,21 +195,8 @@ resolver_load(struct resolver *r)
 bool
 resolver_changed(struct resolver *r, int settle)
 {
-	const struct stat *old = &r->seen;
-	time_t now = time(NULL);
-	struct stat st;
-
-	if (r->given)
-		return false;
-	if (stat(NAMESERVER_FILE, &st) == -1)
-		return r->there;
-	if (r->there && st.st_dev == old->st_dev && st.st_ino == old->st_ino &&
-	    st.st_size == old->st_size &&
-	    st.st_mtim.tv_sec == old->st_mtim.tv_sec &&
-	    st.st_mtim.tv_nsec == old->st_mtim.tv_nsec)
-		return false;
-	/* Somebody may still be writing. */
-	return st.st_mtim.tv_sec > now + 1 || now - st.st_mtim.tv_sec >= settle;
+	return !r->given &&
+	    listfile_changed(NAMESERVER_FILE, &r->seen, settle) == 1;
 }
 
 /* --- a question */

@@ -392,16 +392,11 @@ remove_forged(SMFICTX *ctx, const struct forged *f, const char *name)
 static int
 add_headers(SMFICTX *ctx, const struct session *s)
 {
-	const struct verdict *v = &s->message->verdict;
 	const struct claim claim = claim_of(ctx, s);
 	struct header_facts facts[2];
 	char text[HEADER_MAX];
-	int count = 0;
+	int count = judge_facts(facts, &claim, &s->message->verdict);
 
-	if (v->helo.there)
-		judge_facts(&facts[count++], &claim, &v->helo, true);
-	if (v->mail.there)
-		judge_facts(&facts[count++], &claim, &v->mail, false);
 	for (int i = 0; i < count; i++)
 		if (smfi_insheader(ctx, 0, (char *)RECEIVED_SPF, (char *)
 		    header_received_spf(text, &facts[i])) != MI_SUCCESS)
