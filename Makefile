@@ -29,14 +29,14 @@ ALL_CFLAGS = $(WARN) $(DEFS) $(HARDEN) $(CFLAGS)
 
 MILTERS = blackmilter graymilter spfmilter
 COMMON  = log clock bytes options stats addr reply texts ipset ipline \
-	  listfile iplist mailboxes client storefile store line control ask \
-	  report worker daemon
+	  forged listfile iplist mailboxes client storefile store line \
+	  control ask report worker daemon
 # The parts of a milter that are not its main file.
 blackmilter_PARTS = entry shortlist judge commands
 graymilter_PARTS  = sha256 tuple record hint greylist judge session commands
 spfmilter_PARTS   = dns dnspacket dnscache nameserver channel resolver macro \
-		    terms mechanism evaluate spf fallback header hint forged \
-		    judge session commands
+		    terms mechanism evaluate spf fallback header hint judge \
+		    session commands
 # What only one of them is linked with.
 spfmilter_LIBS    = -lspf2 -lcares
 

@@ -429,7 +429,6 @@ add_lists(enum iplist_role role, const struct options_list *files)
 static int
 options(void *arg)
 {
-	const char *bad;
 
 	(void)arg;
 	if (conf.blacklists.count == 0 && conf.directory == NULL &&
@@ -442,12 +441,8 @@ options(void *arg)
 		log_error("-shedload needs -shed");
 		return -1;
 	}
-	if (conf.message != NULL &&
-	    (bad = reply_bad_word(conf.message)) != NULL) {
-		log_error("-rejectmessage: %.2s stands for nothing; "
-		    "%%i, %%l, %%q and %%%% do", bad);
+	if (reply_check(conf.message) == -1)
 		return -1;
-	}
 	court.lists = iplist_new();
 	court.shortlist = shortlist_new(conf.threshold);
 	if (court.lists == NULL || court.shortlist == NULL) {

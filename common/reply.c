@@ -107,6 +107,18 @@ reply_bad_word(const char *text)
 	return NULL;
 }
 
+int
+reply_check(const char *text)
+{
+	const char *bad = text != NULL ? reply_bad_word(text) : NULL;
+
+	if (bad == NULL)
+		return 0;
+	log_error("-rejectmessage: %.2s stands for nothing; "
+	    "%%i, %%l, %%q and %%%% do", bad);
+	return -1;
+}
+
 static void
 set(SMFICTX *ctx, const char *code, const char *xcode, const char *text)
 {

@@ -66,6 +66,9 @@ const char *reply_expand(char *out, size_t size, const char *text,
 /* The first %-letter in the text that stands for nothing, else NULL. */
 const char *reply_bad_word(const char *text);
 
+/* Can it be a -rejectmessage?  NULL can.  -1 after a line in the log. */
+int reply_check(const char *text);
+
 /*
  * Answer "550 5.7.1 text" (or whatever codes say) and refuse for good.  Any
  * text; cleaned and cut.  The same thread rules as smfi_setreply().

@@ -70,19 +70,15 @@ find_contradiction(void)
 static int
 options(void *arg)
 {
-	const char *wrong = find_contradiction(), *bad;
+	const char *wrong = find_contradiction();
 
 	(void)arg;
 	if (wrong != NULL) {
 		log_error("%s (see -help)", wrong);
 		return -1;
 	}
-	if (session.message != NULL &&
-	    (bad = reply_bad_word(session.message)) != NULL) {
-		log_error("-rejectmessage: %.2s stands for nothing; "
-		    "%%i, %%l, %%q and %%%% do", bad);
+	if (reply_check(session.message) == -1)
 		return -1;
-	}
 	session.traps = conf.traps.count;
 	court.conf.kind = (enum tuple_kind)conf.kind;
 	court.conf.cache = (size_t)conf.cache << 20;

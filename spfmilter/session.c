@@ -67,10 +67,8 @@ static struct stats_counter counters[] = {
 	    "Clients not judged, for their address is private.", 0 },
 	{ "recipient_mx_total", NULL,
 	    "Recipients that their own MX may send anything to.", 0 },
-	{ "forged_headers_total", NULL,
-	    "Header fields in our name removed from messages.", 0 },
 };
-enum { CONNECTIONS, SESSIONS, SECONDS, CHECKS, PRIVATE, RECIPIENT_MX, FORGED };
+enum { CONNECTIONS, SESSIONS, SECONDS, CHECKS, PRIVATE, RECIPIENT_MX };
 
 /* 421 at connect, see reply_trouble(). */
 static sfsistat
@@ -372,22 +370,6 @@ spf_header(SMFICTX *ctx, char *name, char *value)
 	return steps & SMFIP_NR_HDR ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
-/* From the last to the first: each removal renumbers those behind it. */
-static int
-remove_forged(SMFICTX *ctx, const struct forged *f, const char *name)
-{
-	if (f->failed)
-		return MI_FAILURE;
-	for (unsigned i = f->count; i > 0; i--)
-		if (forged_has(f, i)) {
-			if (smfi_chgheader(ctx, (char *)name, (int)i, NULL) !=
-			    MI_SUCCESS)
-				return MI_FAILURE;
-			stats_count(&counters[FORGED]);
-		}
-	return MI_SUCCESS;
-}
-
 /* On top of all, MAIL FROM's before HELO's. */
 static int
 add_headers(SMFICTX *ctx, const struct session *s)
@@ -427,13 +409,12 @@ spf_eom(SMFICTX *ctx)
 		return SMFIS_CONTINUE;
 	if (m->results.excess || m->received.excess) {
 		forget_message(s);
-		return reply_reject(ctx, "550", "5.6.0",
-		    "too many header fields in our name");
+		return forged_refuse(ctx);
 	}
 	action = m->verdict.action;
-	done = remove_forged(ctx, &m->results, RESULTS);
+	done = forged_remove(&m->results, ctx, RESULTS);
 	if (done == MI_SUCCESS)
-		done = remove_forged(ctx, &m->received, RECEIVED_SPF);
+		done = forged_remove(&m->received, ctx, RECEIVED_SPF);
 	if (done == MI_SUCCESS && action != ACTION_NONE)
 		done = add_headers(ctx, s);
 	if (done == MI_SUCCESS && action == ACTION_QUARANTINE)
@@ -558,5 +539,6 @@ session_open(const struct session_conf *c)
 	stats_add(counters, sizeof counters / sizeof counters[0]);
 	stats_add(results, sizeof results / sizeof results[0]);
 	add_verdict_stats();
+	forged_add_stats();
 	reply_add_stats();
 }

@@ -98,14 +98,9 @@ static int
 set_texts(void)
 {
 	static char guess[RECORD_MAX], localpolicy[RECORD_MAX];
-	const char *bad;
 
-	if (session.message != NULL &&
-	    (bad = reply_bad_word(session.message)) != NULL) {
-		log_error("-rejectmessage: %.2s stands for nothing; "
-		    "%%i, %%l, %%q and %%%% do", bad);
+	if (reply_check(session.message) == -1)
 		return -1;
-	}
 	if (session.authserv_id != NULL &&
 	    !header_is_authserv_id(session.authserv_id)) {
 		log_error("-authservid: %s is no name", session.authserv_id);
