@@ -27,16 +27,17 @@ LIBS    = -lmilter -ldb-5.3 -lpthread
 ALL_LIBS = -Wl,--as-needed $(foreach m,$(MILTERS),$($(m)_LIBS)) $(LIBS)
 ALL_CFLAGS = $(WARN) $(DEFS) $(HARDEN) $(CFLAGS)
 
-MILTERS = blackmilter graymilter spfmilter
+MILTERS = blackmilter graymilter spfmilter bccmilter
 COMMON  = log clock bytes options stats addr reply texts ipset ipline \
-	  forged listfile iplist mailboxes client storefile store line \
-	  control ask report worker daemon
+	  forged listfile iplist mailboxes mailfile client storefile store \
+	  line control ask report worker daemon
 # The parts of a milter that are not its main file.
 blackmilter_PARTS = entry shortlist judge commands
 graymilter_PARTS  = sha256 tuple record hint greylist judge session commands
 spfmilter_PARTS   = dns dnspacket dnscache nameserver channel resolver macro \
 		    terms mechanism evaluate spf fallback header hint judge \
 		    session commands
+bccmilter_PARTS   = addrlist recipients alias judge why session commands
 # What only one of them is linked with.
 spfmilter_LIBS    = -lspf2 -lcares
 
@@ -69,7 +70,7 @@ $(foreach m,$(MILTERS),$(eval $(call milter_rules,$(m))))
 
 TEST_DEFS = $(foreach m,$(MILTERS),-I$(m)) -Itests/unit
 UNIT    = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/t_*.c \
-	  tests/unit/*/t_*.c))
+	  $(foreach m,$(MILTERS),tests/unit/$(m)/t_*.c)))
 FUZZ    = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS = $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%)
 DRIVERS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*/*_driver.c)) \
@@ -186,8 +187,8 @@ clean:
 	    tests/unit/*/t_*.c tests/bench/*.c \
 	    tests/*/*_driver.c)) tests/fuzz/replay_* tests/fuzz/fuzzer_*
 
--include $(wildcard $(foreach d,common tests/unit tests/unit/* tests/fuzz \
-    tests/fault tests/bench $(MILTERS),$(BUILD)/$(d)/*.d))
+-include $(wildcard $(foreach d,common tests/* tests/unit/* $(MILTERS), \
+    $(BUILD)/$(d)/*.d))
 
 .PHONY: all tests check check-asan check-tsan check-valgrind check-built fuzz \
     bench demo demo-stop deps print-flags install clean

@@ -12,9 +12,9 @@ Mta::enter;
 my @milters = map { m{^(.*)/} ? $1 : () }
     grep { m{^(\w+)/\1\.8$} } glob '*/*.8';
 
-# What the examples take for granted: users, folders, lists, and for dumps
-# another host, which is this one.
-for ('/var/lib', '/var/backups') {
+# What the examples take for granted: users, folders, lists, a mailbox, and for
+# dumps another host, which is this one.
+for ('/var/lib', '/var/backups', '/var/mail') {
 	system('mount', '-t', 'tmpfs', '-o', 'mode=755', 'var', $_) == 0 or
 	    die "no $_";
 }
@@ -42,7 +42,15 @@ file("/etc/$_->[0]", $_->[1]) for
     ['graymilter/recipients', "ann\@example.org\n"],
     ['graymilter/traps', "nobody\@example.net\n"],
     ['spfmilter/whitelist', "# nobody\n"],
-    ['spfmilter/fallback', ".example.net mx ~all\n"];
+    ['spfmilter/fallback', ".example.net mx ~all\n"],
+    ['bccmilter/whitelist', "# nobody\n"],
+    ['bccmilter/local', "\@example.org\n"],
+    ['bccmilter/alias', "joe\@example.net joe\@example.org\n"],
+    ['bccmilter/lists', ".lists.example.org\n"],
+    ['bccmilter/senders', "news\@example.com\n"],
+    ['bccmilter/recipients', "ann\@example.org\n"];
+file('/var/mail/joe', "From eve\@example.com Tue Nov 24 18:00:35 2026\n" .
+    "Return-Path: <eve\@example.com>\nTo: undisclosed-recipients:;\n\nHi\n");
 
 # The literal lines of the section that start this program, those that go on
 # with \ made one; and how many such lines the source of the page has.

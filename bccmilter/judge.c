@@ -1,0 +1,348 @@
+#include <string.h>
+#include <strings.h>
+
+#include "judge.h"
+#include "log.h"
+#include "stats.h"
+
+int
+judge_open(struct judge *j, int lenient)
+{
+	struct mailboxes **const mailboxes[] = {
+		&j->senders, &j->recipients, &j->local, &j->lists
+	};
+	bool failed = (j->clients = iplist_new()) == NULL ||
+	    (j->aliases = alias_new()) == NULL;
+
+	for (size_t i = 0; i < sizeof mailboxes / sizeof mailboxes[0]; i++) {
+		*mailboxes[i] = mailboxes_new();
+		failed |= *mailboxes[i] == NULL;
+		if (lenient && *mailboxes[i] != NULL)
+			mailboxes_lenient(*mailboxes[i]);
+	}
+	if (failed) {
+		log_error("out of memory");
+		return -1;
+	}
+	if (lenient) {
+		iplist_lenient(j->clients);
+		alias_lenient(j->aliases);
+	}
+	return 0;
+}
+
+int
+judge_add_file(struct judge *j, enum judge_list list, const char *path)
+{
+	switch (list) {
+	case JUDGE_WHITE_CLIENTS:
+		return iplist_add_file(j->clients, IPLIST_WHITE, path);
+	case JUDGE_SENDERS:
+		return mailboxes_add_file(j->senders, path);
+	case JUDGE_RECIPIENTS:
+		return mailboxes_add_file(j->recipients, path);
+	case JUDGE_LOCAL:
+		j->only_local = true;
+		return mailboxes_add_file(j->local, path);
+	case JUDGE_LISTS:
+		j->only_lists = true;
+		return mailboxes_add_file(j->lists, path);
+	default:
+		return alias_add_file(j->aliases, path);
+	}
+}
+
+/* All of them, lest a bad line in one keep the others as they were. */
+int
+judge_load(struct judge *j)
+{
+	int result = iplist_load(j->clients);
+
+	result |= mailboxes_load(j->senders);
+	result |= mailboxes_load(j->recipients);
+	result |= mailboxes_load(j->local);
+	result |= mailboxes_load(j->lists);
+	result |= alias_load(j->aliases);
+	return result;
+}
+
+bool
+judge_changed(struct judge *j, int settle)
+{
+	return iplist_changed(j->clients, settle) ||
+	    mailboxes_changed(j->senders, settle) ||
+	    mailboxes_changed(j->recipients, settle) ||
+	    mailboxes_changed(j->local, settle) ||
+	    mailboxes_changed(j->lists, settle) ||
+	    alias_changed(j->aliases, settle);
+}
+
+static void
+print_stats(FILE *out, void *arg)
+{
+	const struct judge *j = arg;
+
+	iplist_stats(out, j->clients);
+	mailboxes_stats(out, j->senders, "sender_entries",
+	    "sender_bad_lines");
+	mailboxes_stats(out, j->recipients, "recipient_entries",
+	    "recipient_bad_lines");
+	mailboxes_stats(out, j->local, "local_entries", "local_bad_lines");
+	mailboxes_stats(out, j->lists, "mailing_list_entries",
+	    "mailing_list_bad_lines");
+	alias_stats(out, j->aliases);
+}
+
+void
+judge_add_stats(struct judge *j)
+{
+	stats_add_printer(print_stats, j);
+}
+
+const char *
+judge_word(enum judge_by by)
+{
+	static const char *const words[JUDGE_BY_COUNT] = {
+		[JUDGE_NOTHING] = "nothing",
+		[JUDGE_WHITELIST] = "whitelist",
+		[JUDGE_BOUNCE] = "bounce",
+		[JUDGE_SENDER] = "sender",
+		[JUDGE_NOBODY] = "nobody",
+		[JUDGE_OPEN] = "open",
+		[JUDGE_AUTOMATIC] = "automatic",
+		[JUDGE_LIST] = "list",
+		[JUDGE_RESENT] = "resent",
+		[JUDGE_UNKNOWN] = "unknown",
+		[JUDGE_NONE_LISTED] = "none-listed",
+		[JUDGE_SOME_LISTED] = "some-listed",
+		[JUDGE_NO_RECIPIENTS] = "no-recipients",
+	};
+
+	return words[by];
+}
+
+bool
+judge_acts(enum judge_by by)
+{
+	return by >= JUDGE_NONE_LISTED;
+}
+
+enum judge_by
+judge_client(const struct judge *j, const struct addr *addr, const char *host)
+{
+	return iplist_find(j->clients, addr, host).white != 0 ?
+	    JUDGE_WHITELIST : JUDGE_NOTHING;
+}
+
+enum judge_by
+judge_sender(const struct judge *j, const char *path)
+{
+	if (strcmp(path, "<>") == 0 || path[0] == '\0')
+		return JUDGE_BOUNCE;
+	return mailboxes_find(j->senders, path) != NULL ? JUDGE_SENDER :
+	    JUDGE_NOTHING;
+}
+
+/* --- recipients */
+
+enum judge_spared
+judge_spares(const struct judge *j, const char *path)
+{
+	if (addr_is_role(path))
+		return SPARED_ROLE;
+	if (mailboxes_find(j->recipients, path) != NULL)
+		return SPARED_RECIPIENT;
+	return j->only_local && mailboxes_find(j->local, path) == NULL ?
+	    SPARED_ELSEWHERE : SPARED_NOT;
+}
+
+/*
+ * Is its domain internationalized?  Then it has two forms, UTF-8 and "xn--"
+ * (RFC 5890), which we cannot compare.
+ */
+static bool
+has_two_forms(const char *address)
+{
+	const char *domain = strrchr(address, '@');
+
+	if (strstr(domain, "xn--") != NULL)
+		return true;
+	for (; *domain != '\0'; domain++)
+		if ((unsigned char)*domain >= 0x80)
+			return true;
+	return false;
+}
+
+static void
+take_recipient(void *arg, const char *address)
+{
+	struct letter *l = arg;
+
+	recipients_add(&l->recipients, address);
+	l->idn_recipient |= has_two_forms(address);
+}
+
+void
+judge_recipient(const struct judge *j, struct letter *l, const char *path)
+{
+	struct addrlist list = {
+		.take = take_recipient, .arg = l
+	};
+	size_t before = l->recipients.count;
+
+	if (judge_spares(j, path) != SPARED_NOT)
+		return;
+	addrlist_read(&list, path);
+	if (list.unknown || l->recipients.count != before + 1)
+		l->unknown = true;
+}
+
+/* --- the header */
+
+/* Through an alias, or everybody. */
+static void
+take_alias(void *arg, const char *recipient)
+{
+	struct letter *l = arg;
+
+	if (recipient == NULL)
+		recipients_show_all(&l->recipients, l->field, true);
+	else
+		recipients_show(&l->recipients, recipient, l->field, true);
+}
+
+static void
+take_address(void *arg, const char *address)
+{
+	struct letter *l = arg;
+
+	if (!recipients_show(&l->recipients, address, l->field, false) &&
+	    l->idn_recipient && has_two_forms(address))
+		l->unknown = true;
+	alias_find(l->judge->aliases, address, take_alias, l);
+}
+
+static void
+read_addresses(const struct judge *j, struct letter *l, enum shown field,
+    const char *value)
+{
+	l->judge = j;
+	l->field = field;
+	l->fields.take = take_address;
+	l->fields.arg = l;
+	addrlist_read(&l->fields, value);
+}
+
+/* Is the first word another than "no"?  RFC 3834 5; comments may come first. */
+static bool
+is_automatic(const char *value)
+{
+	size_t size;
+
+	value += strspn(value, " \t\r\n");
+	size = strcspn(value, " \t\r\n;(");
+	return size != 2 || strncasecmp(value, "no", size) != 0;
+}
+
+/*
+ * What stands in the last angle brackets, without them and without the word in
+ * front, as a path; else all of it.
+ */
+static bool
+is_listed(struct mailboxes *lists, const char *value, const char *in_front)
+{
+	char text[MAILBOXES_LINE_MAX + 1];
+	const char *begin = strrchr(value, '<');
+	size_t size, skip = strlen(in_front);
+
+	begin = begin != NULL ? begin + 1 : value;
+	begin += strspn(begin, " \t\r\n");
+	if (strncasecmp(begin, in_front, skip) == 0)
+		begin += skip;
+	size = strcspn(begin, "> \t\r\n?");
+	if (size >= sizeof text - 1)
+		return false;
+	snprintf(text, sizeof text, "%s%.*s",
+	    memchr(begin, '@', size) == NULL ? "@" : "", (int)size, begin);
+	return mailboxes_find(lists, text) != NULL;
+}
+
+static bool
+is_list(const struct judge *j, const char *value, const char *in_front)
+{
+	return !j->only_lists || is_listed(j->lists, value, in_front);
+}
+
+void
+judge_header(const struct judge *j, struct letter *l, const char *name,
+    const char *value)
+{
+	/* Of most fields the first letter says that they do not matter. */
+	switch (name[0]) {
+	case 'T': case 't':
+		if (strcasecmp(name, "To") == 0)
+			read_addresses(j, l, SHOWN_TO, value);
+		break;
+	case 'C': case 'c':
+		if (strcasecmp(name, "Cc") == 0)
+			read_addresses(j, l, SHOWN_CC, value);
+		break;
+	case 'R': case 'r':
+		if (strncasecmp(name, "Resent-", 7) != 0)
+			break;
+		l->resent = true;
+		if (strcasecmp(name + 7, "To") == 0)
+			read_addresses(j, l, SHOWN_RESENT_TO, value);
+		else if (strcasecmp(name + 7, "Cc") == 0)
+			read_addresses(j, l, SHOWN_RESENT_CC, value);
+		break;
+	case 'A': case 'a':
+		if (strcasecmp(name, "Auto-Submitted") == 0)
+			l->automatic |= is_automatic(value);
+		break;
+	case 'L': case 'l':
+		if (strcasecmp(name, "List-Id") == 0)
+			l->list |= is_list(j, value, "");
+		else if (strcasecmp(name, "List-Post") == 0)
+			l->list |= is_list(j, value, "mailto:");
+		break;
+	}
+}
+
+static enum judge_by
+decide(const struct judge *j, const struct letter *l, const struct verdict *v)
+{
+	bool unknown = l->unknown || l->fields.unknown || l->recipients.full;
+
+	if (v->shown + v->hidden == 0)
+		return unknown ? JUDGE_UNKNOWN : JUDGE_NOBODY;
+	if (j->policy == POLICY_NONE ? v->shown > 0 :
+	    v->hidden == 0 && !l->unknown && !l->recipients.full)
+		return JUDGE_OPEN;
+	if (l->automatic)
+		return JUDGE_AUTOMATIC;
+	if (l->list)
+		return JUDGE_LIST;
+	if (l->resent)
+		return JUDGE_RESENT;
+	if (unknown)
+		return JUDGE_UNKNOWN;
+	if (l->fields.addresses == 0)
+		return JUDGE_NO_RECIPIENTS;
+	return v->shown == 0 ? JUDGE_NONE_LISTED : JUDGE_SOME_LISTED;
+}
+
+void
+judge_decide(const struct judge *j, struct letter *l, struct verdict *v)
+{
+	v->shown = recipients_shown(&l->recipients);
+	v->hidden = recipients_count(&l->recipients) - v->shown;
+	v->by = decide(j, l, v);
+}
+
+void
+letter_free(struct letter *l)
+{
+	recipients_free(&l->recipients);
+	memset(l, 0, sizeof *l);
+}
