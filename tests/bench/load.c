@@ -30,11 +30,12 @@ struct clients {
 
 static struct {
 	const char *socket, *listed, *unlisted, *reload;
-	long count, at_once, rate, idle, pid, known;
+	long count, at_once, rate, idle, pid, known, body;
 	int message, new, envelope, deferred;
 } conf = {
 	.count = 10000,
 	.at_once = 4,
+	.body = BODY_USUAL,
 };
 
 static struct clients listed, unlisted;
@@ -140,6 +141,7 @@ run_session(size_t n)
 
 		connect_us[n] = (float)(now() - begin) / 1000;
 		s.only_envelope = conf.envelope;
+		s.body = (size_t)conf.body;
 		outcome = mta_close(&s, mta_go_on(&s, answer));
 	}
 	session_us[n] = (float)(now() - begin) / 1000;
@@ -331,6 +333,8 @@ main(int argc, char *argv[])
 		    "file", "clients to be accepted at connect" },
 		{ "message", 0, OPTIONS_FLAG, &conf.message, 0, 0,
 		    NULL, "all are to be accepted after their message" },
+		{ "body", 0, OPTIONS_NUMBER, &conf.body, 0, 100000000,
+		    "bytes", "of each message" },
 		{ "known", 0, OPTIONS_NUMBER, &conf.known, 0, 100000000,
 		    "n", "in place of clients from files: so many triplets, in "
 		    "turn" },

@@ -26,6 +26,8 @@
  */
 #define PATIENCE	10	/* seconds for an answer */
 #define REPLY_MAX	4096
+#define BODY_USUAL	4096	/* bytes */
+#define CHUNK_MAX	65535	/* bytes of the body in a packet */
 #define STAGES		(SMFIM_LAST + 1)
 
 /* What became of a session. */
@@ -47,6 +49,7 @@ struct mta {
 	/* Addresses of the message; "" at first: always the same ones. */
 	char sender[64], recipient[64];
 	bool only_envelope;		/* it ends after RCPT */
+	size_t body;			/* bytes of its body */
 };
 
 static int
@@ -305,8 +308,9 @@ static char
 say_mail(struct mta *s)
 {
 	char data[100];
-	int n = snprintf(data, sizeof data, "<%s>%cSIZE=4096",
-	    s->sender[0] != '\0' ? s->sender : "sender@example.com", 0);
+	int n = snprintf(data, sizeof data, "<%s>%cSIZE=%zu",
+	    s->sender[0] != '\0' ? s->sender : "sender@example.com", 0,
+	    s->body);
 
 	return command(s, SMFIC_MAIL, SMFIM_ENVFROM, SMFIP_NOMAIL,
 	    SMFIP_NR_MAIL, data, (size_t)n + 1);
@@ -340,10 +344,18 @@ say_eoh(struct mta *s)
 static char
 say_body(struct mta *s)
 {
-	static const char body[4096] = "";
+	static const char body[CHUNK_MAX] = "";
+	size_t left = s->body;
+	char answer = SMFIR_CONTINUE;
 
-	return command(s, SMFIC_BODY, -1, SMFIP_NOBODY, SMFIP_NR_BODY, body,
-	    sizeof body);
+	while (left > 0 && answer == SMFIR_CONTINUE) {
+		size_t size = left < sizeof body ? left : sizeof body;
+
+		answer = command(s, SMFIC_BODY, -1, SMFIP_NOBODY,
+		    SMFIP_NR_BODY, body, size);
+		left -= size;
+	}
+	return answer;
 }
 
 /* From MAIL to the final dot. */
@@ -366,6 +378,7 @@ mta_open(struct mta *s, const char *path)
 {
 	s->sender[0] = s->recipient[0] = '\0';
 	s->only_envelope = false;
+	s->body = BODY_USUAL;
 	if ((s->fd = dial(path)) == -1)
 		return -1;
 	if (negotiate(s) == 0)
@@ -384,7 +397,7 @@ mta_close(struct mta *s, enum mta_outcome outcome)
 }
 
 /* From the answer to connect on, as far as it goes. */
-static enum mta_outcome
+static inline enum mta_outcome
 mta_go_on(struct mta *s, char answer)
 {
 	if (answer == SMFIR_ACCEPT)

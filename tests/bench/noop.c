@@ -27,10 +27,12 @@
 
 static const struct mode {
 	const char *name;
-	sfsistat at_connect, at_helo;	/* SMFIS_CONTINUE, if not said */
+	/* SMFIS_CONTINUE, if not said. */
+	sfsistat at_connect, at_helo, at_mail, at_rcpt, at_eoh;
 	unsigned long unwanted;		/* 0: it does not negotiate */
 	const char *at_first, *macros;	/* wanted at connect and at MAIL; or
 					 * NULL */
+	const char *at_last;		/* at the end of the header */
 	bool marks;			/* adds two header fields */
 } modes[] = {
 	/* 554 at HELO, and the client's address is never seen. */
@@ -60,6 +62,17 @@ static const struct mode {
 	    .macros = "i {auth_authen} {verify}", .marks = true,
 	    .unwanted = SMFIP_NR_HELO | SMFIP_NR_HDR | TOLD(SMFIP_NOCONNECT |
 	    SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NOHDRS) },
+	/* Is told all of a message but its body, and answers its end only. */
+	{ .name = "eoh", .at_mail = SMFIS_NOREPLY, .at_rcpt = SMFIS_NOREPLY,
+	    .at_eoh = SMFIS_NOREPLY, .unwanted = SMFIP_NR_MAIL |
+	    SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH | TOLD(SMFIP_NOMAIL |
+	    SMFIP_NORCPT | SMFIP_NOHDRS | SMFIP_NOEOH) },
+	/* And who the client is, which can pass before the body. */
+	{ .name = "eoh-accept", .at_rcpt = SMFIS_NOREPLY,
+	    .at_eoh = SMFIS_ACCEPT, .macros = "{auth_authen} {verify}",
+	    .at_last = "i", .unwanted = SMFIP_NR_RCPT | SMFIP_NR_HDR |
+	    TOLD(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT |
+	    SMFIP_NOHDRS | SMFIP_NOEOH) },
 };
 
 static const struct mode *mode;
@@ -84,11 +97,19 @@ noop_helo(SMFICTX *ctx, char *helo)
 }
 
 static sfsistat
-noop_envelope(SMFICTX *ctx, char **argv)
+noop_mail(SMFICTX *ctx, char **argv)
 {
 	(void)ctx;
 	(void)argv;
-	return SMFIS_CONTINUE;
+	return mode->at_mail;
+}
+
+static sfsistat
+noop_rcpt(SMFICTX *ctx, char **argv)
+{
+	(void)ctx;
+	(void)argv;
+	return mode->at_rcpt;
 }
 
 static sfsistat
@@ -98,6 +119,13 @@ noop_header(SMFICTX *ctx, char *name, char *value)
 	(void)name;
 	(void)value;
 	return SMFIS_NOREPLY;
+}
+
+static sfsistat
+noop_eoh(SMFICTX *ctx)
+{
+	(void)ctx;
+	return mode->at_eoh;
 }
 
 /* As long as what spfmilter writes. */
@@ -128,7 +156,8 @@ noop_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	(void)f3;
 	for (int stage = SMFIM_FIRST; stage <= SMFIM_LAST; stage++) {
 		const char *macros = stage == SMFIM_CONNECT ? mode->at_first :
-		    stage == SMFIM_ENVFROM ? mode->macros : NULL;
+		    stage == SMFIM_ENVFROM ? mode->macros :
+		    stage == SMFIM_EOH ? mode->at_last : NULL;
 
 		smfi_setsymlist(ctx, stage, (char *)(macros != NULL ? macros :
 		    ""));
@@ -148,13 +177,14 @@ filter(char *socket)
 		.xxfi_version = SMFI_VERSION,
 		.xxfi_flags = SMFIF_ADDHDRS,
 		.xxfi_helo = noop_helo,
-		.xxfi_envfrom = noop_envelope,
-		.xxfi_envrcpt = noop_envelope,
+		.xxfi_envfrom = noop_mail,
+		.xxfi_envrcpt = noop_rcpt,
 	};
 
 	if (mode->unwanted != 0) {
 		desc.xxfi_connect = noop_connect;
 		desc.xxfi_header = noop_header;
+		desc.xxfi_eoh = noop_eoh;
 		desc.xxfi_eom = noop_eom;
 		desc.xxfi_negotiate = noop_negotiate;
 	}
@@ -194,7 +224,8 @@ main(int argc, char *argv[])
 			mode = &modes[i];
 	if (mode == NULL) {
 		fprintf(stderr, "usage: noop helo|connect-helo|naive-helo|"
-		    "accept|rcpt|rcpt-auth|eom|mark|syslogd SOCKET\n");
+		    "accept|rcpt|rcpt-auth|eom|mark|eoh|eoh-accept|syslogd "
+		    "SOCKET\n");
 		return EX_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
