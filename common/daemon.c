@@ -46,6 +46,13 @@
  */
 #define BACKLOG			1024
 
+/*
+ * Bytes of what the MTA says at a time.  What is larger makes libmilter hang
+ * up, and its own limit of 64 kB is less than the largest header field of
+ * Postfix (header_size_limit, 100 kB), whose mail would be put off for ever.
+ */
+#define COMMAND_MAX		((1 << 20) + 65536)
+
 /* One reload at a time, whoever asks for it. */
 static pthread_mutex_t reload_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -237,6 +244,7 @@ open_socket(const struct daemon *d, const char *socket)
 		log_error("libmilter refuses socket %s", socket);
 		return EX_CONFIG;
 	}
+	smfi_setmaxdatasize(COMMAND_MAX);
 	old = umask(0777);		/* nobody can connect before chmod */
 	opened = smfi_opensocket(true);
 	umask(old);
