@@ -160,11 +160,18 @@ addr_ends_in_number(const char *domain, size_t size)
 	return at < size && (at == 0 || domain[at - 1] == '.');
 }
 
+/* With or without quotes, which mean nothing here (RFC 5321 4.1.2). */
 static bool
 local_is(const struct addr_mailbox *m, const char *name)
 {
-	return m->local_size == strlen(name) &&
-	    strncasecmp(m->local, name, m->local_size) == 0;
+	const char *local = m->local;
+	size_t size = m->local_size;
+
+	if (size > 2 && local[0] == '"' && local[size - 1] == '"') {
+		local++;
+		size -= 2;
+	}
+	return size == strlen(name) && strncasecmp(local, name, size) == 0;
 }
 
 bool
