@@ -19,32 +19,27 @@
  * gives it; or '@' and a domain, or, a key only, '.' and a domain, which then
  * are lower case, too.  A domain has no '@' in it, so none is like another.
  *
- * The index has the first line of a key, and that line the number of the next.
+ * Before the words stands where the next line with the same key is, and where
+ * the first is, is in the index.
  */
 #define BLANK		" \t\r"
 #define DOMAIN_MAX	255	/* bytes; RFC 5321 4.5.3.1.2 */
-#define ENTRY_MAX	(2 * ALIAS_LINE_MAX)	/* a word of 3 takes 5 */
+#define WORDS_MAX	(2 * ALIAS_LINE_MAX)	/* a word of 3 takes 5 */
 
 #define TEXT_MIN	4096	/* bytes at first */
-#define LINES_MIN	64	/* at first */
-#define SIZE_LIMIT	UINT32_MAX	/* bytes of text */
+#define TEXT_MAX	UINT32_MAX
 #define NO_LINE		UINT32_MAX
+#define LINK		sizeof(uint32_t)	/* bytes, aligned to nothing */
 #define GIVE_WAY	4096	/* lines; see ipset.c */
 
 _Static_assert(ALIAS_FILES_MAX == LISTFILES_MAX, "numbers of files");
-
-struct line {
-	uint32_t at;		/* where its words begin */
-	uint32_t next;		/* with the same key; or NO_LINE */
-};
+_Static_assert(LINK + WORDS_MAX + 1 <= TEXT_MIN, "doubling is enough");
 
 /* All lines of all files. */
 struct table {
 	char *text;
 	size_t size, room;	/* of the text */
-	struct line *line;
-	size_t count, line_room;
-	struct texts *index;	/* the number of the first with this key */
+	struct texts *index;	/* where the first line with a key is */
 	size_t below_max;	/* size of the longest key with a dot before
 				 * it; 0: there is none */
 };
@@ -84,7 +79,7 @@ alias_lenient(struct alias *a)
 
 /* What a line says: its words, as they are kept. */
 struct entry {
-	char text[ENTRY_MAX + 1];
+	char text[WORDS_MAX + 1];
 	size_t size;		/* without the empty word; 0: it says nothing */
 };
 
@@ -173,7 +168,7 @@ add_word(struct entry *e, const char *address, char mark)
 		word = strrchr(r.address, '@');
 		r.size -= (size_t)(word - r.address);
 	}
-	if (r.size > ENTRY_MAX - e->size)
+	if (r.size > WORDS_MAX - e->size)
 		return "line too long";
 	memcpy(e->text + e->size, word, r.size);
 	if (mark != '\0')
@@ -243,7 +238,6 @@ table_free(struct table *t)
 		return;
 	texts_free(t->index);
 	free(t->text);
-	free(t->line);
 	free(t);
 }
 
@@ -252,61 +246,63 @@ table_new(void)
 {
 	struct table *t = calloc(1, sizeof *t);
 
-	if (t == NULL)
-		return NULL;
-	t->index = texts_begin(sizeof(uint32_t));
-	t->text = malloc(TEXT_MIN);
-	t->room = TEXT_MIN;
-	t->line = malloc(LINES_MIN * sizeof *t->line);
-	t->line_room = LINES_MIN;
-	if (t->index == NULL || t->text == NULL || t->line == NULL) {
-		table_free(t);
+	if (t != NULL && (t->index = texts_begin(LINK)) == NULL) {
+		free(t);
 		return NULL;
 	}
 	return t;
 }
 
-/* For a line more, of this many bytes. */
+/* For a line more, which takes no more than TEXT_MIN. */
 static int
 make_room(struct table *t, size_t size)
 {
-	void *grown;
+	size_t room = t->room > 0 ? 2 * t->room : TEXT_MIN;
+	char *grown;
 
-	if (size > SIZE_LIMIT - t->size) {
+	if (size > TEXT_MAX - t->size) {
 		errno = EFBIG;
 		return -1;
 	}
-	if (size > t->room - t->size) {
-		if ((grown = realloc(t->text, 2 * t->room)) == NULL)
-			return -1;
-		t->text = grown;
-		t->room *= 2;
-	}
-	if (t->count == t->line_room) {
-		grown = realloc(t->line, 2 * t->line_room * sizeof *t->line);
-		if (grown == NULL)
-			return -1;
-		t->line = grown;
-		t->line_room *= 2;
-	}
+	if (size <= t->room - t->size)
+		return 0;
+	if ((grown = realloc(t->text, room)) == NULL)
+		return -1;
+	t->text = grown;
+	t->room = room;
 	return 0;
+}
+
+static uint32_t
+get_next(const struct table *t, uint32_t at)
+{
+	uint32_t next;
+
+	memcpy(&next, t->text + at, LINK);
+	return next;
+}
+
+static void
+set_next(struct table *t, size_t at, uint32_t next)
+{
+	memcpy(t->text + at, &next, LINK);
 }
 
 /* -1: no memory, or EFBIG. */
 static int
 table_add(struct table *t, const struct entry *e)
 {
-	uint32_t number = (uint32_t)t->count;
-	size_t size = strlen(e->text);
+	uint32_t at = (uint32_t)t->size;
+	size_t key = strlen(e->text);
 
-	if (make_room(t, e->size + 1) == -1 ||
-	    texts_add(t->index, e->text, &number) == -1)
+	if (make_room(t, LINK + e->size + 1) == -1 ||
+	    texts_add(t->index, e->text, &at) == -1)
 		return -1;
-	t->line[t->count++] = (struct line){ (uint32_t)t->size, NO_LINE };
-	memcpy(t->text + t->size, e->text, e->size + 1);
-	t->size += e->size + 1;
-	if (e->text[0] == '.' && !is_address(e->text) && size > t->below_max)
-		t->below_max = size;
+	set_next(t, at, NO_LINE);
+	memcpy(t->text + at + LINK, e->text, e->size + 1);
+	t->size += LINK + e->size + 1;
+	if (e->text[0] == '.' && !is_address(e->text) && key > t->below_max)
+		t->below_max = key;
 	return 0;
 }
 
@@ -314,41 +310,53 @@ static uint32_t
 first_line(const struct table *t, const char *key)
 {
 	const void *value = texts_find(t->index, key);
-	uint32_t number = NO_LINE;
+	uint32_t at = NO_LINE;
 
 	if (value != NULL)
-		memcpy(&number, value, sizeof number);
-	return number;
+		memcpy(&at, value, LINK);
+	return at;
+}
+
+/* Put each line behind the first with its key. */
+static void
+link_lines(struct table *t)
+{
+	size_t count = 0;
+
+	for (size_t at = 0; at < t->size;) {
+		const char *word = t->text + at + LINK;
+		uint32_t first = first_line(t, word);
+
+		if (first != at) {
+			set_next(t, at, get_next(t, first));
+			set_next(t, first, (uint32_t)at);
+		}
+		while (*word != '\0')
+			word += strlen(word) + 1;
+		at = (size_t)(word + 1 - t->text);
+		if (++count % GIVE_WAY == 0)
+			sched_yield();
+	}
 }
 
 /* Once, after the last line.  -1: no memory. */
 static int
 table_finish(struct table *t)
 {
-	struct line *first, *line = t->line;
 	char *text = realloc(t->text, t->size > 0 ? t->size : 1);
 
 	if (text != NULL)
 		t->text = text;		/* what was too much is given back */
 	if (texts_finish(t->index) == -1)
 		return -1;
-	for (uint32_t i = 0; i < t->count; i++) {
-		first = &line[first_line(t, t->text + line[i].at)];
-		if (first != &line[i]) {
-			line[i].next = first->next;
-			first->next = i;
-		}
-		if (i % GIVE_WAY == 0)
-			sched_yield();
-	}
+	link_lines(t);
 	return 0;
 }
 
 static size_t
 table_size(const struct table *t)
 {
-	return sizeof *t + t->size + t->line_room * sizeof *t->line +
-	    texts_size(t->index);
+	return sizeof *t + t->size + texts_size(t->index);
 }
 
 /* --- loading */
@@ -461,10 +469,10 @@ answer(const struct question *q, const char *words)
 static void
 search_key(const struct table *t, const struct question *q, const char *key)
 {
-	uint32_t i = first_line(t, key);
+	uint32_t at = first_line(t, key);
 
-	for (; i != NO_LINE; i = t->line[i].next)
-		answer(q, t->text + t->line[i].at);
+	for (; at != NO_LINE; at = get_next(t, at))
+		answer(q, t->text + at + LINK);
 }
 
 /* By all keys that speak of the address. */

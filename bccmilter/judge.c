@@ -312,12 +312,12 @@ judge_header(const struct judge *j, struct letter *l, const char *name,
 static enum judge_by
 decide(const struct judge *j, const struct letter *l, const struct verdict *v)
 {
-	bool unknown = l->unknown || l->fields.unknown || l->recipients.full;
+	const bool missed = l->unknown || l->recipients.full;
 
 	if (v->shown + v->hidden == 0)
-		return unknown ? JUDGE_UNKNOWN : JUDGE_NOBODY;
+		return missed ? JUDGE_UNKNOWN : JUDGE_NOBODY;
 	if (j->policy == POLICY_NONE ? v->shown > 0 :
-	    v->hidden == 0 && !l->unknown && !l->recipients.full)
+	    v->hidden == 0 && !missed)
 		return JUDGE_OPEN;
 	if (l->automatic)
 		return JUDGE_AUTOMATIC;
@@ -325,7 +325,7 @@ decide(const struct judge *j, const struct letter *l, const struct verdict *v)
 		return JUDGE_LIST;
 	if (l->resent)
 		return JUDGE_RESENT;
-	if (unknown)
+	if (missed || l->fields.unknown)
 		return JUDGE_UNKNOWN;
 	if (l->fields.addresses == 0)
 		return JUDGE_NO_RECIPIENTS;

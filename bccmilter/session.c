@@ -253,12 +253,11 @@ mark(SMFICTX *ctx, const struct verdict *v)
 	const char *word = judge_word(v->by);
 	char reason[60];
 
-	if (smfi_addheader(ctx, (char *)HEADER, (char *)word) != MI_SUCCESS)
-		return MI_FAILURE;
-	if (conf->action != ACTION_QUARANTINE)
-		return MI_SUCCESS;
 	snprintf(reason, sizeof reason, "bccmilter: %s", word);
-	return smfi_quarantine(ctx, reason);
+	if (conf->action == ACTION_QUARANTINE &&
+	    smfi_quarantine(ctx, reason) != MI_SUCCESS)
+		return MI_FAILURE;
+	return smfi_addheader(ctx, (char *)HEADER, (char *)word);
 }
 
 /* Only of messages that are to be changed. */

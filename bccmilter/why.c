@@ -2,10 +2,11 @@
 #include <strings.h>
 
 #include "mailfile.h"
+#include "reply.h"
 #include "why.h"
 
 #define BLANK		" \t\r\n"
-#define PATH_ROOM	1024	/* bytes of a sender */
+#define PATH_ROOM	1024	/* bytes of an address, with NUL */
 
 /* The one address of a path, or "". */
 struct address {
@@ -96,8 +97,10 @@ explain_recipient(const struct judge *j, FILE *out, const struct mailfile *m,
 	const enum judge_spared why = judge_spares(j, path);
 	const struct recipient *r;
 	struct address a;
+	char printable[PATH_ROOM];
 
-	fprintf(out, "recipient %s: ", path);
+	reply_clean(printable, sizeof printable, path, 0);
+	fprintf(out, "recipient %s: ", printable);
 	if (why != SPARED_NOT) {
 		fprintf(out, "not judged: %s\n", spared[why]);
 		mailboxes_explain(j->recipients, out, path);
