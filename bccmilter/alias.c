@@ -98,25 +98,14 @@ skip_local(const char *p)
 	return p;
 }
 
-/* An address in brackets (RFC 5321 4.1.3), not looked at closely. */
-static bool
-is_literal(const char *text, size_t size)
-{
-	if (size <= 2 || text[0] != '[' || text[size - 1] != ']')
-		return false;
-	for (size_t i = 1; i < size - 1; i++)
-		if (text[i] != '.' && text[i] != ':' &&
-		    !addr_is_domain(text + i, 1, 1))
-			return false;
-	return true;
-}
-
-/* Why it is none, or NULL. */
+/* Why it is none, or NULL.  What stands in brackets is left to addrlist. */
 static const char *
 check_domain(const char *text, size_t size)
 {
-	if (size > DOMAIN_MAX || (!is_literal(text, size) &&
-	    !addr_is_domain(text, size, size)))
+	bool literal = size > 0 && text[0] == '[' && text[size - 1] == ']';
+
+	if (size > DOMAIN_MAX || (!literal && !addr_is_domain(text, size,
+	    size)))
 		return "not an address or domain";
 	return addr_ends_in_number(text, size) ? "a number is no domain" :
 	    NULL;

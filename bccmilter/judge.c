@@ -205,7 +205,9 @@ take_alias(void *arg, const char *recipient)
 {
 	struct letter *l = arg;
 
-	if (recipient == NULL)
+	if (++l->aliases > JUDGE_ALIASES_MAX)
+		l->unknown = true;
+	else if (recipient == NULL)
 		recipients_show_all(&l->recipients, l->field, true);
 	else
 		recipients_show(&l->recipients, recipient, l->field, true);

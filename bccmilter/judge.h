@@ -34,6 +34,9 @@ enum judge_list {
 	JUDGE_ALIASES
 };
 
+#define JUDGE_ALIASES_MAX	200000	/* of a message, through -alias; what
+					 * is behind them is unknown */
+
 struct judge {
 	int policy;			/* the caller's to fill in */
 
@@ -75,6 +78,7 @@ struct letter {
 					 * not be compared with who is shown */
 	bool idn_recipient;		/* one has a domain of two forms */
 	bool automatic, list, resent;
+	unsigned long aliases;		/* that were found */
 };
 
 struct verdict {

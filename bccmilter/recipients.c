@@ -14,8 +14,6 @@
  * Sorted by the local part, then by the domain, so those of a local part stand
  * together, and first the one without a domain.  (Compared as a whole, "a@x@b"
  * of "a@x" would stand between those of "a".)
- *
- * The entry behind the last is nobody: it is shown when everybody is.
  */
 struct parts {
 	const char *local, *domain;	/* the latter with its '@' */
@@ -63,7 +61,7 @@ grow(void *block, size_t *room, size_t wanted, size_t each)
 	return grown;
 }
 
-/* For one more of this many bytes, and nobody behind it. */
+/* For one more of this many bytes. */
 static int
 make_room(struct recipients *r, size_t size)
 {
@@ -73,7 +71,7 @@ make_room(struct recipients *r, size_t size)
 	if (r->count == RECIPIENTS_MAX ||
 	    size > RECIPIENTS_BYTES_MAX - r->text_size)
 		return -1;
-	list = grow(r->list, &r->room, r->count + 2, sizeof *list);
+	list = grow(r->list, &r->room, r->count + 1, sizeof *list);
 	if (list == NULL)
 		return -1;
 	r->list = list;
@@ -123,7 +121,6 @@ merge(struct recipients *r)
 		if (compare_recipients(&r->list[kept - 1], &r->list[i]) != 0)
 			r->list[kept++] = r->list[i];
 	r->count = kept;
-	r->list[kept] = (struct recipient){ .shown = SHOWN_NOWHERE };
 }
 
 /* Once.  Is there anybody? */
@@ -240,10 +237,11 @@ recipients_show(struct recipients *r, const char *address, enum shown where,
 void
 recipients_show_all(struct recipients *r, enum shown where, bool by_alias)
 {
-	if (!sort(r) || r->list[r->count].shown != SHOWN_NOWHERE)
+	if (!sort(r) || r->all_shown)
 		return;
-	for (size_t i = 0; i <= r->count; i++)
+	for (size_t i = 0; i < r->count; i++)
 		mark(&r->list[i], where, by_alias);
+	r->all_shown = true;
 }
 
 /* --- asking */

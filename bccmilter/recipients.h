@@ -43,6 +43,7 @@ struct recipients {
 	size_t count, room, text_size, text_room;
 	bool sorted;		/* no more can be added */
 	bool any_bare;		/* one has no domain */
+	bool all_shown;		/* by recipients_show_all() */
 	bool full;		/* one is left out, or there was no memory */
 };
 

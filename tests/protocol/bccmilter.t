@@ -516,6 +516,18 @@ END
 	    'marked no-recipients', '-alias: not in Bcc';
 }
 
+# One that stands for many, again and again, costs no more than the limit.
+{
+	my $d = bcc(-alias => file('many', 'staff@example.test ' .
+	    join(' ', map { "u$_\@a.test" } 1 .. 80) . "\n"));
+	for ([2400, 'marked none-listed'], [2600, 'passes unknown']) {
+		my ($times, $want) = @$_;
+		is said($d, headers => [[To => join ',',
+		    ('staff@example.test') x $times]]), $want,
+		    "-alias: 80 recipients $times times";
+	}
+}
+
 # --- -lists
 
 {
