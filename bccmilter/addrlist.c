@@ -35,13 +35,16 @@ static const unsigned char kinds[256] = {
 };
 
 /*
- * Blanks, commas, dots, quotes and an @ beyond ASCII, which are pasted and
- * typed by mistake; some readers take them for those of ASCII: U+00A0, U+2000
- * to U+203F, U+3000 to U+3002, U+FEFF, U+FF00 to U+FF7F.
+ * Blanks, commas, dots, quotes and an @ beyond ASCII, and what is not shown at
+ * all, which are pasted and typed by mistake; some readers take them for those
+ * of ASCII: U+00A0, U+00AB, U+00AD, U+00B4, U+00BB, U+060C, U+061B, U+2000 to
+ * U+207F, U+3000 to U+3002, U+FE00 to U+FE7F, U+FEFF, U+FF00 to U+FF7F.
  */
 static const char *const lookalikes[] = {
-	"\xc2\xa0", "\xe2\x80", "\xe3\x80\x80", "\xe3\x80\x81", "\xe3\x80\x82",
-	"\xef\xbb\xbf", "\xef\xbc", "\xef\xbd", NULL
+	"\xc2\xa0", "\xc2\xab", "\xc2\xad", "\xc2\xb4", "\xc2\xbb",
+	"\xd8\x8c", "\xd8\x9b", "\xe2\x80", "\xe2\x81",
+	"\xe3\x80\x80", "\xe3\x80\x81", "\xe3\x80\x82",
+	"\xef\xb8", "\xef\xb9", "\xef\xbb\xbf", "\xef\xbc", "\xef\xbd", NULL
 };
 
 /* The words at hand. */
@@ -116,7 +119,10 @@ is_strange(struct reader *r)
 	size_t last = sizeof r->text - 1;
 
 	r->text[r->words.size < last ? r->words.size : last] = '\0';
-	if (r->text[0] == '=' && r->text[1] == '?')
+	if ((r->text[0] == '=' && r->text[1] == '?') || r->text[0] == '\'')
+		return true;
+	/* Other nets have other addresses: host!joe, joe%host, joe/sales. */
+	if (strpbrk(r->text, "!%/") != NULL)
 		return true;
 	if (r->words.bits < 0x80)
 		return false;
@@ -148,19 +154,6 @@ drop_final_dots(struct reader *r)
 		r->words.size--;
 }
 
-/* An address in brackets (RFC 5321 4.1.3), not looked at closely. */
-static bool
-is_literal(const char *text, size_t size)
-{
-	if (size <= 2 || text[0] != '[' || text[size - 1] != ']')
-		return false;
-	for (size_t i = 1; i < size - 1; i++)
-		if (text[i] != '.' && text[i] != ':' &&
-		    !addr_is_domain(text + i, 1, 1))
-			return false;
-	return true;
-}
-
 /* Are they an address?  Then they come out in its form. */
 static bool
 is_address(struct reader *r)
@@ -178,7 +171,8 @@ is_address(struct reader *r)
 	drop_final_dots(r);
 	domain = r->text + w->at + 1;
 	size = w->size - w->at - 1;
-	return addr_is_domain(domain, size, size) || is_literal(domain, size);
+	return addr_is_domain(domain, size, size) ||
+	    addr_is_literal(domain, size);
 }
 
 /* Are they a local part without a domain?  Then so, too. */
@@ -190,8 +184,7 @@ is_local(struct reader *r)
 	if (w->last == NOTHING || w->ats > 0 || w->bad || w->phrase)
 		return false;
 	drop_single_quotes(r);
-	/* Other nets have other addresses: host!joe, joe%host, /CN=joe. */
-	return !is_strange(r) && strpbrk(r->text, "!%/") == NULL;
+	return !is_strange(r);
 }
 
 static bool
@@ -310,6 +303,9 @@ end_angle(struct reader *r)
 	bool empty = is_empty(r);
 
 	end_item(r);
+	/* A name that nobody can read may have swallowed another address. */
+	if (r->before.doubt && r->before.aside)
+		r->list->unknown = true;
 	if (empty)
 		r->item = r->before;
 	else
@@ -406,9 +402,12 @@ static void
 read_literal(struct reader *r)
 {
 	join(r, LITERAL);
-	for (; r->p < r->end && *r->p != ']'; r->p++)
+	for (; r->p < r->end && *r->p != ']'; r->p++) {
+		if (kinds[*r->p] == LESS)
+			r->item.aside = true;
 		if (kinds[*r->p] != BLANK)
 			add(r, *r->p);
+	}
 	if (r->p == r->end)
 		fail(r);
 	else

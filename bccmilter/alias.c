@@ -98,14 +98,12 @@ skip_local(const char *p)
 	return p;
 }
 
-/* Why it is none, or NULL.  What stands in brackets is left to addrlist. */
+/* Why it is none, or NULL. */
 static const char *
 check_domain(const char *text, size_t size)
 {
-	bool literal = size > 0 && text[0] == '[' && text[size - 1] == ']';
-
-	if (size > DOMAIN_MAX || (!literal && !addr_is_domain(text, size,
-	    size)))
+	if (size > DOMAIN_MAX || (!addr_is_literal(text, size) &&
+	    !addr_is_domain(text, size, size)))
 		return "not an address or domain";
 	return addr_ends_in_number(text, size) ? "a number is no domain" :
 	    NULL;
@@ -148,7 +146,7 @@ add_word(struct entry *e, const char *address, char mark)
 	const char *word = r.address;
 
 	addrlist_read(&list, address);
-	if (list.addresses != 1 || list.unknown)
+	if (list.addresses != 1)
 		return "not an address or domain";
 	if (r.size == 0 || r.size > sizeof r.address)
 		return strncmp(address, "\"\"", 2) == 0 ?

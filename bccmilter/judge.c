@@ -5,6 +5,9 @@
 #include "log.h"
 #include "stats.h"
 
+#define BLANK		" \t\r\n"
+#define LISTS_MAX	100	/* brackets of a field that are looked at */
+
 int
 judge_open(struct judge *j, int lenient)
 {
@@ -157,18 +160,16 @@ judge_spares(const struct judge *j, const char *path)
 }
 
 /*
- * Is its domain internationalized?  Then it has two forms, UTF-8 and "xn--"
- * (RFC 5890), which we cannot compare.
+ * Is it internationalized?  Then it has several forms: UTF-8 and "xn--" (RFC
+ * 5890), upper and lower case, composed and not, which we cannot compare.
  */
 static bool
 has_two_forms(const char *address)
 {
-	const char *domain = strrchr(address, '@');
-
-	if (strstr(domain, "xn--") != NULL)
+	if (strstr(address, "xn--") != NULL)
 		return true;
-	for (; *domain != '\0'; domain++)
-		if ((unsigned char)*domain >= 0x80)
+	for (; *address != '\0'; address++)
+		if ((unsigned char)*address >= 0x80)
 			return true;
 	return false;
 }
@@ -178,8 +179,16 @@ take_recipient(void *arg, const char *address)
 {
 	struct letter *l = arg;
 
-	recipients_add(&l->recipients, address);
+	recipients_add(l->to, address);
 	l->idn_recipient |= has_two_forms(address);
+}
+
+static bool
+is_full(const struct letter *l)
+{
+	return l->recipients.count + l->others.count >= RECIPIENTS_MAX ||
+	    l->recipients.text_size + l->others.text_size >
+	    RECIPIENTS_BYTES_MAX - ADDRLIST_ADDRESS_MAX;
 }
 
 void
@@ -188,16 +197,35 @@ judge_recipient(const struct judge *j, struct letter *l, const char *path)
 	struct addrlist list = {
 		.take = take_recipient, .arg = l
 	};
-	size_t before = l->recipients.count;
+	const bool judged = judge_spares(j, path) == SPARED_NOT;
+	size_t before;
 
-	if (judge_spares(j, path) != SPARED_NOT)
+	/* With POLICY_ANY others do not matter. */
+	if (!judged && j->policy == POLICY_ANY)
 		return;
+	if (is_full(l)) {
+		l->recipients.full = true;
+		return;
+	}
+	l->to = judged ? &l->recipients : &l->others;
+	before = l->to->count;
 	addrlist_read(&list, path);
-	if (list.unknown || l->recipients.count != before + 1)
+	if (judged && (list.unknown || l->to->count != before + 1))
 		l->unknown = true;
 }
 
 /* --- the header */
+
+/* Is it anybody? */
+static bool
+show(struct letter *l, const char *address, bool by_alias)
+{
+	bool judged = recipients_show(&l->recipients, address, l->field,
+	    by_alias);
+	bool other = recipients_show(&l->others, address, l->field, by_alias);
+
+	return judged || other;
+}
 
 /* Through an alias, or everybody. */
 static void
@@ -207,10 +235,11 @@ take_alias(void *arg, const char *recipient)
 
 	if (++l->aliases > JUDGE_ALIASES_MAX)
 		l->unknown = true;
-	else if (recipient == NULL)
+	else if (recipient == NULL) {
 		recipients_show_all(&l->recipients, l->field, true);
-	else
-		recipients_show(&l->recipients, recipient, l->field, true);
+		recipients_show_all(&l->others, l->field, true);
+	} else
+		show(l, recipient, true);
 }
 
 static void
@@ -218,10 +247,12 @@ take_address(void *arg, const char *address)
 {
 	struct letter *l = arg;
 
-	if (!recipients_show(&l->recipients, address, l->field, false) &&
-	    l->idn_recipient && has_two_forms(address))
+	if (!show(l, address, false) && l->idn_recipient &&
+	    has_two_forms(address))
 		l->unknown = true;
-	alias_find(l->judge->aliases, address, take_alias, l);
+	/* What is behind the limit is unknown already. */
+	if (l->aliases <= JUDGE_ALIASES_MAX)
+		alias_find(l->judge->aliases, address, take_alias, l);
 }
 
 static void
@@ -235,38 +266,49 @@ read_addresses(const struct judge *j, struct letter *l, enum shown field,
 	addrlist_read(&l->fields, value);
 }
 
-/* Is the first word another than "no"?  RFC 3834 5; comments may come first. */
+/* Is the first word another than "no" (RFC 3834 5)? */
 static bool
 is_automatic(const char *value)
 {
 	size_t size;
 
-	value += strspn(value, " \t\r\n");
-	size = strcspn(value, " \t\r\n;(");
+	value += strspn(value, BLANK);
+	size = strcspn(value, ";(" BLANK);
 	return size != 2 || strncasecmp(value, "no", size) != 0;
 }
 
-/*
- * What stands in the last angle brackets, without them and without the word in
- * front, as a path; else all of it.
- */
+/* Is this one of those lists, without the word in front, as a path? */
+static bool
+is_listed_one(struct mailboxes *lists, const char *text, const char *in_front)
+{
+	char path[MAILBOXES_LINE_MAX + 1];
+	size_t size, skip = strlen(in_front);
+
+	text += strspn(text, BLANK);
+	if (strncasecmp(text, in_front, skip) == 0)
+		text += skip;
+	size = strcspn(text, ">?" BLANK);
+	if (size >= sizeof path - 1)
+		return false;
+	snprintf(path, sizeof path, "%s%.*s",
+	    memchr(text, '@', size) == NULL ? "@" : "", (int)size, text);
+	return mailboxes_find(lists, path) != NULL;
+}
+
+/* What stands in angle brackets, else all of it. */
 static bool
 is_listed(struct mailboxes *lists, const char *value, const char *in_front)
 {
-	char text[MAILBOXES_LINE_MAX + 1];
-	const char *begin = strrchr(value, '<');
-	size_t size, skip = strlen(in_front);
+	const char *p = strchr(value, '<');
 
-	begin = begin != NULL ? begin + 1 : value;
-	begin += strspn(begin, " \t\r\n");
-	if (strncasecmp(begin, in_front, skip) == 0)
-		begin += skip;
-	size = strcspn(begin, "> \t\r\n?");
-	if (size >= sizeof text - 1)
-		return false;
-	snprintf(text, sizeof text, "%s%.*s",
-	    memchr(begin, '@', size) == NULL ? "@" : "", (int)size, begin);
-	return mailboxes_find(lists, text) != NULL;
+	if (p == NULL)
+		return is_listed_one(lists, value, in_front);
+	for (int i = 0; p != NULL && i < LISTS_MAX; i++) {
+		if (is_listed_one(lists, p + 1, in_front))
+			return true;
+		p = strchr(p + 1, '<');
+	}
+	return false;
 }
 
 static bool
@@ -312,13 +354,14 @@ judge_header(const struct judge *j, struct letter *l, const char *name,
 }
 
 static enum judge_by
-decide(const struct judge *j, const struct letter *l, const struct verdict *v)
+decide(const struct judge *j, struct letter *l, const struct verdict *v)
 {
 	const bool missed = l->unknown || l->recipients.full;
 
 	if (v->shown + v->hidden == 0)
 		return missed ? JUDGE_UNKNOWN : JUDGE_NOBODY;
-	if (j->policy == POLICY_NONE ? v->shown > 0 :
+	if (j->policy == POLICY_NONE ? v->shown > 0 ||
+	    recipients_shown(&l->others) > 0 :
 	    v->hidden == 0 && !missed)
 		return JUDGE_OPEN;
 	if (l->automatic)
@@ -346,5 +389,6 @@ void
 letter_free(struct letter *l)
 {
 	recipients_free(&l->recipients);
+	recipients_free(&l->others);
 	memset(l, 0, sizeof *l);
 }

@@ -71,12 +71,16 @@ enum judge_by {
 /* What is known of one message.  All zero at first; one thread. */
 struct letter {
 	struct recipients recipients;	/* that are judged */
+	struct recipients others;	/* that are not: with POLICY_NONE one
+					 * of them that is shown is enough, for
+					 * the mark would be in his copy, too */
 	struct addrlist fields;
 	enum shown field;		/* that is being read */
 	const struct judge *judge;	/* who reads it */
+	struct recipients *to;		/* where the next is added */
 	bool unknown;			/* a recipient could not be read, or
 					 * not be compared with who is shown */
-	bool idn_recipient;		/* one has a domain of two forms */
+	bool idn_recipient;		/* one has several forms */
 	bool automatic, list, resent;
 	unsigned long aliases;		/* that were found */
 };

@@ -135,6 +135,8 @@ explain(const struct judge *j, FILE *out, const struct mailfile *m,
 	judge_decide(j, &l, &v);
 	if ((by_sender = judge_return_path(j, m)) != JUDGE_NOTHING)
 		v.by = by_sender;
+	if (m->count == 0)
+		fprintf(out, "no header\n");
 	for (int i = 0; i < to->count; i++)
 		explain_recipient(j, out, m, &l, to->path[i]);
 	acts = judge_acts(v.by);

@@ -151,6 +151,18 @@ addr_is_domain(const char *text, size_t size, size_t label_max)
 }
 
 bool
+addr_is_literal(const char *text, size_t size)
+{
+	if (size <= 2 || text[0] != '[' || text[size - 1] != ']')
+		return false;
+	for (size_t i = 1; i < size - 1; i++)
+		if (text[i] != '.' && text[i] != ':' &&
+		    !addr_is_domain(text + i, 1, 1))
+			return false;
+	return true;
+}
+
+bool
 addr_ends_in_number(const char *domain, size_t size)
 {
 	size_t at = size;

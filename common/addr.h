@@ -69,6 +69,9 @@ void addr_mailbox(struct addr_mailbox *, const char *path);
  */
 bool addr_is_domain(const char *text, size_t size, size_t label_max);
 
+/* An address in brackets (RFC 5321 4.1.3), not looked at closely. */
+bool addr_is_literal(const char *text, size_t size);
+
 /* Is the last label a number?  No top-level domain is one (RFC 3696 2). */
 bool addr_ends_in_number(const char *domain, size_t size);
 

@@ -86,23 +86,10 @@ add_domain(struct key *k, char mark, const char *domain, size_t size)
 	k->size += size;
 }
 
-/* An address in brackets (RFC 5321 4.1.3), not looked at closely. */
-static bool
-is_literal(const char *text, size_t size)
-{
-	if (size <= 2 || text[0] != '[' || text[size - 1] != ']')
-		return false;
-	for (size_t i = 1; i < size - 1; i++)
-		if (text[i] != '.' && text[i] != ':' &&
-		    !addr_is_domain(text + i, 1, 1))
-			return false;
-	return text[size - 2] != '.';
-}
-
 static bool
 is_domain(const char *text, size_t size)
 {
-	return size <= MAILBOXES_DOMAIN_MAX && (is_literal(text, size) ||
+	return size <= MAILBOXES_DOMAIN_MAX && (addr_is_literal(text, size) ||
 	    addr_is_domain(text, size, size));
 }
 

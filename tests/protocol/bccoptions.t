@@ -596,7 +596,7 @@ for (
 	    'verdict=pass by=resent shown=1 hidden=1 addresses=1'],
 	[[], "Subject: x\n", [$joe], 1, "recipient $joe: hidden",
 	    'verdict=mark by=no-recipients shown=0 hidden=1 addresses=0'],
-	[[], '', [$joe], 1, "recipient $joe: hidden",
+	[[], '', [$joe], 1, 'no header', "recipient $joe: hidden",
 	    'verdict=mark by=no-recipients shown=0 hidden=1 addresses=0'],
 	[[], "To: \"x\n", [$joe], 0, "recipient $joe: hidden",
 	    'verdict=pass by=unknown shown=0 hidden=1 addresses=0'],
@@ -650,7 +650,7 @@ for (
 	    "To: x\@y.test\nno field\nCc: $joe\n", "To: x\@y.test\nX: b\n" .
 	    "Bcc: $joe\n", "To: x\@y.test\nX: a\0b\nCc: $joe\n"),
 	map({ my ($action) = $_; [[-action => $action], '', [$joe], 1,
-	    "recipient $joe: hidden", "verdict=$action by=no-recipients " .
+	    'no header', "recipient $joe: hidden", "verdict=$action by=no-recipients " .
 	    'shown=0 hidden=1 addresses=0'] } qw(reject tempfail quarantine
 	    discard mark none)),
 ) {

@@ -251,7 +251,6 @@ static const struct {
 	{ "joe(x)@a.example", "not an address or domain" },
 	{ "joe@a.example (Joe)", "not an address or domain" },
 	{ "Joe Doe <joe@a.example>", "neither a dot nor an @ in it" },
-	{ "=?us-ascii?q?joe?=@a.example", "not an address or domain" },
 	{ "\"joe", "not an address or domain" },
 	{ "\"joe\\", "not an address or domain" },
 	{ "\"joe\\\"@a.example", "not an address or domain" },
