@@ -493,6 +493,7 @@ tune_memory(void)
 
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+	mallopt(M_TRIM_THRESHOLD, MMAP_THRESHOLD);
 	if (pthread_attr_init(&attr) == 0) {
 		if (pthread_attr_setstacksize(&attr, STACK_SIZE) == 0)
 			pthread_setattr_default_np(&attr);
