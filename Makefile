@@ -27,7 +27,7 @@ LIBS    = -lmilter -ldb-5.3 -lpthread
 ALL_LIBS = -Wl,--as-needed $(foreach m,$(MILTERS),$($(m)_LIBS)) $(LIBS)
 ALL_CFLAGS = $(WARN) $(DEFS) $(HARDEN) $(CFLAGS)
 
-MILTERS = blackmilter graymilter spfmilter bccmilter
+MILTERS = blackmilter graymilter spfmilter bccmilter virusmilter
 COMMON  = log clock bytes options stats addr reply texts ipset ipline \
 	  forged listfile iplist mailboxes mailfile client storefile store \
 	  line control ask report worker daemon
@@ -38,6 +38,10 @@ spfmilter_PARTS   = dns dnspacket dnscache nameserver channel resolver macro \
 		    terms mechanism evaluate spf fallback header hint judge \
 		    session commands
 bccmilter_PARTS   = addrlist recipients alias judge why session commands
+virusmilter_PARTS = decode mediatype mimeline level mime encodedword param \
+		    filename content zip automaton signatures globs scan \
+		    clamdsocket clamdserver clamd emergency judge why session \
+		    commands
 # What only one of them is linked with.
 spfmilter_LIBS    = -lspf2 -lcares
 
