@@ -18,6 +18,7 @@
 #include "mta.h"
 #include "options.h"
 #include "proc.h"
+#include "text.h"
 #include "triplet.h"
 
 #define SESSIONS_MAX	2000000
@@ -29,7 +30,7 @@ struct clients {
 };
 
 static struct {
-	const char *socket, *listed, *unlisted, *reload;
+	const char *socket, *listed, *unlisted, *reload, *text, *type, *added;
 	long count, at_once, rate, idle, pid, known, body;
 	int message, new, envelope, deferred;
 } conf = {
@@ -39,6 +40,7 @@ static struct {
 };
 
 static struct clients listed, unlisted;
+static struct text body;
 static atomic_size_t next_session, failed, wrong;
 static atomic_bool stopped;
 static uint64_t first_new;	/* the number of the first triplet of -new */
@@ -141,7 +143,10 @@ run_session(size_t n)
 
 		connect_us[n] = (float)(now() - begin) / 1000;
 		s.only_envelope = conf.envelope;
-		s.body = (size_t)conf.body;
+		s.body = body.bytes != NULL ? body.size : (size_t)conf.body;
+		s.text = body.bytes;
+		s.type = conf.type;
+		s.wanted = conf.added;
 		outcome = mta_close(&s, mta_go_on(&s, answer));
 	}
 	session_us[n] = (float)(now() - begin) / 1000;
@@ -280,9 +285,10 @@ measure(struct mta *idle)
 	count = atomic_load(&next_session);
 	count = count < (size_t)conf.count ? count : (size_t)conf.count;
 	printf("sessions=%zu wrong=%zu failed=%zu per_second=%.0f cpu_us=%.2f"
-	    " reload_ms=%.1f", count + (size_t)conf.idle, atomic_load(&wrong),
-	    atomic_load(&failed), (double)count / seconds,
-	    count > 0 ? cpu / (double)count : 0, reload_ms);
+	    " reload_ms=%.1f peak_kb=%ld", count + (size_t)conf.idle,
+	    atomic_load(&wrong), atomic_load(&failed),
+	    (double)count / seconds, count > 0 ? cpu / (double)count : 0,
+	    reload_ms, proc_kb(conf.pid, "VmHWM:"));
 	print_percentiles("connect", connect_us, count);
 	print_percentiles("session", session_us, count);
 	printf("\n");
@@ -335,6 +341,12 @@ main(int argc, char *argv[])
 		    NULL, "all are to be accepted after their message" },
 		{ "body", 0, OPTIONS_NUMBER, &conf.body, 0, 100000000,
 		    "bytes", "of each message" },
+		{ "text", 0, OPTIONS_STRING, &conf.text, 0, 0,
+		    "file", "the body of each message" },
+		{ "type", 0, OPTIONS_STRING, &conf.type, 0, 0,
+		    "type", "of that, if it is not plain text" },
+		{ "added", 0, OPTIONS_STRING, &conf.added, 0, 0,
+		    "text", "is the value of a field that is to be added" },
 		{ "known", 0, OPTIONS_NUMBER, &conf.known, 0, 100000000,
 		    "n", "in place of clients from files: so many triplets, in "
 		    "turn" },
@@ -383,8 +395,9 @@ main(int argc, char *argv[])
 	connect_us = calloc((size_t)conf.count + 1, sizeof *connect_us);
 	session_us = calloc((size_t)conf.count + 1, sizeof *session_us);
 	if (read_clients(&listed, conf.listed) == 0 &&
-	    read_clients(&unlisted, conf.unlisted) == 0 && idle != NULL &&
-	    connect_us != NULL && session_us != NULL) {
+	    read_clients(&unlisted, conf.unlisted) == 0 &&
+	    (conf.text == NULL || text_open(&body, conf.text) == 0) &&
+	    idle != NULL && connect_us != NULL && session_us != NULL) {
 		printf("rss_kb=%ld ", proc_kb(conf.pid, "VmRSS:"));
 		if (open_idle(idle) == 0) {
 			printf("rss_idle_kb=%ld size_kb=%ld ",

@@ -50,6 +50,10 @@ struct mta {
 	char sender[64], recipient[64];
 	bool only_envelope;		/* it ends after RCPT */
 	size_t body;			/* bytes of its body */
+	const unsigned char *text;	/* the body; NULL: NULs */
+	const char *type;		/* of it; NULL: plain text */
+	const char *wanted;		/* the value of a field that is to be
+					 * added; NULL: none */
 };
 
 static int
@@ -263,7 +267,7 @@ say_helo(struct mta *s)
 static char
 say_headers(struct mta *s)
 {
-	static const char *const header[10][2] = {
+	const char *const header[10][2] = {
 		{ "Received", "from host.example.com ([192.0.2.1])\n\tby "
 		    "relay.example.com; Sun, 24 Nov 2024 12:00:00 +0000" },
 		{ "Date", "Sun, 24 Nov 2024 12:00:00 +0000" },
@@ -272,7 +276,8 @@ say_headers(struct mta *s)
 		{ "Subject", "A message like many others" },
 		{ "Message-ID", "<20241124120000.12345@example.com>" },
 		{ "MIME-Version", "1.0" },
-		{ "Content-Type", "text/plain; charset=utf-8" },
+		{ "Content-Type", s->type != NULL ? s->type :
+		    "text/plain; charset=utf-8" },
 		{ "Content-Transfer-Encoding", "8bit" },
 		{ "User-Agent", "tests/1.0" },
 	};
@@ -288,19 +293,35 @@ say_headers(struct mta *s)
 	return answer;
 }
 
-/* What a filter changes at the end of a message comes before its verdict. */
+/* The value stands behind the name. */
+static bool
+is_wanted(const struct mta *s, char answer)
+{
+	return answer == SMFIR_ADDHEADER &&
+	    strcmp(s->reply + strlen(s->reply) + 1, s->wanted) == 0;
+}
+
+/*
+ * What a filter changes at the end of a message comes before its verdict, and
+ * SMFIR_CHGHEADER stands for one without the field that is wanted.
+ */
 static char
 say_end(struct mta *s)
 {
+	bool wanting = s->wanted != NULL;
 	size_t size;
 	char answer;
 
 	if (send_symbols(s, SMFIC_BODYEOB, SMFIM_EOM) == -1 ||
 	    send_packet(s, SMFIC_BODYEOB, NULL, 0) == -1)
 		return '\0';
-	do
+	do {
 		answer = read_reply(s, &size);
-	while (answer != '\0' && strchr("actdry", answer) == NULL);
+		if (wanting && is_wanted(s, answer))
+			wanting = false;
+	} while (answer != '\0' && strchr("actdry", answer) == NULL);
+	if (wanting && (answer == SMFIR_CONTINUE || answer == SMFIR_ACCEPT))
+		return SMFIR_CHGHEADER;
 	return answer == SMFIR_CONTINUE ? SMFIR_ACCEPT : answer;
 }
 
@@ -344,16 +365,17 @@ say_eoh(struct mta *s)
 static char
 say_body(struct mta *s)
 {
-	static const char body[CHUNK_MAX] = "";
-	size_t left = s->body;
+	static const unsigned char nuls[CHUNK_MAX];
 	char answer = SMFIR_CONTINUE;
 
-	while (left > 0 && answer == SMFIR_CONTINUE) {
-		size_t size = left < sizeof body ? left : sizeof body;
+	for (size_t at = 0; at < s->body && answer == SMFIR_CONTINUE;) {
+		size_t left = s->body - at;
+		size_t size = left < CHUNK_MAX ? left : CHUNK_MAX;
 
 		answer = command(s, SMFIC_BODY, -1, SMFIP_NOBODY,
-		    SMFIP_NR_BODY, body, size);
-		left -= size;
+		    SMFIP_NR_BODY, s->text != NULL ? s->text + at : nuls,
+		    size);
+		at += size;
 	}
 	return answer;
 }
@@ -379,6 +401,8 @@ mta_open(struct mta *s, const char *path)
 	s->sender[0] = s->recipient[0] = '\0';
 	s->only_envelope = false;
 	s->body = BODY_USUAL;
+	s->text = NULL;
+	s->type = s->wanted = NULL;
 	if ((s->fd = dial(path)) == -1)
 		return -1;
 	if (negotiate(s) == 0)

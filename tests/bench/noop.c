@@ -25,6 +25,31 @@
 
 #define TOLD(steps)	(ALL_STEPS & ~(unsigned long)(steps))
 
+/* Two fields that are added. */
+struct mark {
+	const char *name[2], *value[2];
+	bool on_top;			/* not at the end of the header */
+};
+
+/* As long as what spfmilter writes. */
+static const struct mark spf_mark = {
+	{ "Received-SPF", "Authentication-Results" },
+	{ "pass (mx.example.org: domain of\n"
+	    "\tsender@example.com designates 203.0.113.7 as permitted\n"
+	    "\tsender) receiver=mx.example.org; identity=mailfrom;\n"
+	    "\tclient-ip=203.0.113.7; envelope-from=\"sender@example.com\";\n"
+	    "\thelo=host.example.com; mechanism=\"include:spf.example.com\";",
+	    "mx.example.org; spf=pass smtp.mailfrom=sender@example.com" },
+	true
+};
+
+/* What virusmilter writes. */
+static const struct mark virus_mark = {
+	{ "X-Virus-Scanned", "X-Virus-Status" },
+	{ "virusmilter at mx.example.org", "Clean" },
+	false
+};
+
 static const struct mode {
 	const char *name;
 	/* SMFIS_CONTINUE, if not said. */
@@ -33,7 +58,8 @@ static const struct mode {
 	const char *at_first, *macros;	/* wanted at connect and at MAIL; or
 					 * NULL */
 	const char *at_last;		/* at the end of the header */
-	bool marks;			/* adds two header fields */
+	const char *at_end;		/* of the message */
+	const struct mark *mark;	/* is added there; or NULL */
 } modes[] = {
 	/* 554 at HELO, and the client's address is never seen. */
 	{ .name = "helo", .at_helo = SMFIS_REJECT,
@@ -59,7 +85,7 @@ static const struct mode {
 	 * something only where forged ones are removed.
 	 */
 	{ .name = "mark", .at_helo = SMFIS_NOREPLY, .at_first = "j",
-	    .macros = "i {auth_authen} {verify}", .marks = true,
+	    .macros = "i {auth_authen} {verify}", .mark = &spf_mark,
 	    .unwanted = SMFIP_NR_HELO | SMFIP_NR_HDR | TOLD(SMFIP_NOCONNECT |
 	    SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NOHDRS) },
 	/* Is told all of a message but its body, and answers its end only. */
@@ -73,6 +99,14 @@ static const struct mode {
 	    .at_last = "i", .unwanted = SMFIP_NR_RCPT | SMFIP_NR_HDR |
 	    TOLD(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT |
 	    SMFIP_NOHDRS | SMFIP_NOEOH) },
+	/* Is told all of a message, and marks it. */
+	{ .name = "body", .at_mail = SMFIS_NOREPLY, .at_rcpt = SMFIS_NOREPLY,
+	    .at_eoh = SMFIS_NOREPLY, .at_first = "j",
+	    .macros = "{auth_authen} {verify}", .at_end = "i",
+	    .mark = &virus_mark, .unwanted = SMFIP_NR_MAIL |
+	    SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY |
+	    TOLD(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT |
+	    SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NOBODY) },
 };
 
 static const struct mode *mode;
@@ -128,22 +162,27 @@ noop_eoh(SMFICTX *ctx)
 	return mode->at_eoh;
 }
 
-/* As long as what spfmilter writes. */
+static sfsistat
+noop_body(SMFICTX *ctx, unsigned char *bytes, size_t size)
+{
+	(void)ctx;
+	(void)bytes;
+	(void)size;
+	return SMFIS_NOREPLY;
+}
+
 static sfsistat
 noop_eom(SMFICTX *ctx)
 {
-	static char received[] = "pass (mx.example.org: domain of\n"
-	    "\tsender@example.com designates 203.0.113.7 as permitted\n"
-	    "\tsender) receiver=mx.example.org; identity=mailfrom;\n"
-	    "\tclient-ip=203.0.113.7; envelope-from=\"sender@example.com\";\n"
-	    "\thelo=host.example.com; mechanism=\"include:spf.example.com\";";
-	static char results[] =
-	    "mx.example.org; spf=pass smtp.mailfrom=sender@example.com";
+	const struct mark *m = mode->mark;
 
-	if (mode->marks && (smfi_insheader(ctx, 0, (char *)"Received-SPF",
-	    received) != MI_SUCCESS || smfi_insheader(ctx, 0,
-	    (char *)"Authentication-Results", results) != MI_SUCCESS))
-		return SMFIS_TEMPFAIL;
+	for (int i = 0; m != NULL && i < 2; i++) {
+		char *name = (char *)m->name[i], *value = (char *)m->value[i];
+
+		if ((m->on_top ? smfi_insheader(ctx, 0, name, value) :
+		    smfi_addheader(ctx, name, value)) != MI_SUCCESS)
+			return SMFIS_TEMPFAIL;
+	}
 	return SMFIS_CONTINUE;
 }
 
@@ -157,12 +196,13 @@ noop_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	for (int stage = SMFIM_FIRST; stage <= SMFIM_LAST; stage++) {
 		const char *macros = stage == SMFIM_CONNECT ? mode->at_first :
 		    stage == SMFIM_ENVFROM ? mode->macros :
-		    stage == SMFIM_EOH ? mode->at_last : NULL;
+		    stage == SMFIM_EOH ? mode->at_last :
+		    stage == SMFIM_EOM ? mode->at_end : NULL;
 
 		smfi_setsymlist(ctx, stage, (char *)(macros != NULL ? macros :
 		    ""));
 	}
-	*pf0 = mode->marks ? f0 & SMFIF_ADDHDRS : 0;
+	*pf0 = mode->mark != NULL ? f0 & SMFIF_ADDHDRS : 0;
 	*pf1 = f1 & mode->unwanted;
 	*pf2 = *pf3 = 0;
 	return SMFIS_CONTINUE;
@@ -185,6 +225,7 @@ filter(char *socket)
 		desc.xxfi_connect = noop_connect;
 		desc.xxfi_header = noop_header;
 		desc.xxfi_eoh = noop_eoh;
+		desc.xxfi_body = noop_body;
 		desc.xxfi_eom = noop_eom;
 		desc.xxfi_negotiate = noop_negotiate;
 	}
@@ -224,8 +265,8 @@ main(int argc, char *argv[])
 			mode = &modes[i];
 	if (mode == NULL) {
 		fprintf(stderr, "usage: noop helo|connect-helo|naive-helo|"
-		    "accept|rcpt|rcpt-auth|eom|mark|eoh|eoh-accept|syslogd "
-		    "SOCKET\n");
+		    "accept|rcpt|rcpt-auth|eom|mark|eoh|eoh-accept|body|"
+		    "syslogd SOCKET\n");
 		return EX_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);

@@ -14,7 +14,7 @@ $SIG{PIPE} = 'IGNORE';		# libmilter may hang up on us
 plan skip_all => 'the watchers replace the same functions' if $ENV{WATCH};
 use constant PLAN => 'Z20 L5 Z100';	# struct plan in fail.c
 use constant PATIENCE => 30;		# seconds that are taken for a hang
-use constant CALLS_MAX => 50;		# that are made to fail, of a function
+use constant CALLS_MAX => 12;		# that are made to fail, of a function
 
 my $preload = ($ENV{BUILD} // '.') . '/tests/fault/fail.so';
 plan skip_all => "no $preload" unless -e $preload;

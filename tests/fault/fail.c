@@ -24,10 +24,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Not by its header, which declares accept() in a form that is not ISO C. */
+/* Not by their headers, which declare some in a form that is not ISO C. */
 struct sockaddr;
+struct msghdr;
+struct pollfd;
 int socket(int, int, int);
 int accept(int, struct sockaddr *, socklen_t *);
+int connect(int, const struct sockaddr *, socklen_t);
+ssize_t sendmsg(int, const struct msghdr *, int);
+ssize_t recv(int, void *, size_t, int);
+int poll(struct pollfd *, unsigned long, int);
 
 /* 140 bytes, without holes: pack('Z20 L5 Z100') of the test. */
 struct plan {
@@ -148,6 +154,13 @@ REPLACE(int, socket, (int domain, int type, int protocol),
     (domain, type, protocol), -1)
 REPLACE(int, accept, (int fd, struct sockaddr *sa, socklen_t *size),
     (fd, sa, size), -1)
+REPLACE(int, connect, (int fd, const struct sockaddr *sa, socklen_t size),
+    (fd, sa, size), -1)
+REPLACE(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags),
+    (fd, m, flags), -1)
+REPLACE(ssize_t, recv, (int fd, void *p, size_t size, int flags),
+    (fd, p, size, flags), -1)
+REPLACE(int, poll, (struct pollfd *p, unsigned long n, int ms), (p, n, ms), -1)
 REPLACE(int, pthread_create, (pthread_t *thread, const pthread_attr_t *attr,
     void *(*run)(void *), void *arg), (thread, attr, run, arg), errno)
 

@@ -48,7 +48,10 @@ file("/etc/$_->[0]", $_->[1]) for
     ['bccmilter/alias', "joe\@example.net joe\@example.org\n"],
     ['bccmilter/lists', ".lists.example.org\n"],
     ['bccmilter/senders', "news\@example.com\n"],
-    ['bccmilter/recipients', "ann\@example.org\n"];
+    ['bccmilter/recipients', "ann\@example.org\n"],
+    ['virusmilter/whitelist', "# nobody\n"],
+    ['virusmilter/signatures', "Worm.Test header:To undisclosed\n"],
+    ['virusmilter/ignore', "Milter.Name.lnk\n"];
 file('/var/mail/joe', "From eve\@example.com Tue Nov 24 18:00:35 2026\n" .
     "Return-Path: <eve\@example.com>\nTo: undisclosed-recipients:;\n\nHi\n");
 

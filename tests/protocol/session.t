@@ -306,8 +306,8 @@ for my $option ([-at => 'rcpt'], ['-markonly']) {
 	    'A24: and one is added';
 	$m->mail('<a>');
 	$m->rcpt('<b>');
-	$m->send(L => "Subject\0" . 'x' x (1 << 20) . "\0");
-	is $m->eom->{reply}, 'closed', 'A24: a header of 1 MB ends the session';
+	$m->send(L => "Subject\0" . 'x' x (1 << 21) . "\0");
+	is $m->eom->{reply}, 'closed', 'A24: a header of 2 MB ends the session';
 	$m->quit;
 	$mark->{no_answer} = 1;
 	quiet $mark, 'A24';
