@@ -1271,8 +1271,9 @@ for my $steps (0x7f, 0) {
 	    '-hint: ten seconds later';
 	is scalar(heard($hung_heard)), 2, '-hint: it is asked again';
 	is $hangs->stat('hints_failed_total'), 2, '-hint: and counted';
-	is scalar($hangs->lines(qr/cannot hint: /)), 1,
-	    '-hint: but logged once a minute';
+	# On a slow machine a minute may have passed since then.
+	is scalar($hangs->lines(qr/cannot hint: /)),
+	    time - $hung_since < 60 ? 1 : 2, '-hint: but logged once a minute';
 }
 
 # --- and none is left out
