@@ -289,8 +289,8 @@ for my $inet (0, 1) {
 	cmp_ok time - $begin, '<', 2 * slow, "$what: stopped: at once";
 	is $d->stat("clamd_up{socket=\"$socket\"}"), 0,
 	    "$what: stopped: counted";
-	is scalar($d->lines(qr/^no virus scanner can be asked, so mail is asked to/)),
-	    1, "$what: stopped: logged, once";
+	is scalar($d->lines(qr/^no virus scanner can be asked, so /)), 1,
+	    "$what: stopped: logged, once";
 	$clamd->back;
 	is mail($d, body => "WORM=Eicar\r\n")->{said},
 	    '550 5.7.1 Virus found: Eicar', "$what: back: the first mail";
@@ -304,8 +304,8 @@ for my $inet (0, 1) {
 {
 	my $clamd = Fakeclamd->start->stop;
 	my $d = virus(-clamd => $clamd->socket);
-	is scalar($d->lines(qr/^clamd \Q${\ $clamd->socket}\E does not answer: /)),
-	    1, 'not there at the start: logged';
+	is scalar($d->lines(qr/^clamd \S+ does not answer: No such file/)), 1,
+	    'not there at the start: logged';
 	$clamd->back;
 	is mail($d)->{said}, 'Clean', 'not there at the start: later';
 }
@@ -315,8 +315,11 @@ for my $inet (0, 1) {
 {
 	my @clamds = map { Fakeclamd->start } 1 .. 3;
 	my $d = virus(map { (-clamd => $_->socket) } @clamds);
-	my $said = sub { my @message = @_ ? @_ : @small;
-	    return mail($d, @message)->{said} =~ s/^550 5.7.1 Virus found: //r };
+	my $said = sub {
+		my @message = @_ ? @_ : @small;
+		return mail($d, @message)->{said} =~
+		    s/^550 5.7.1 Virus found: //r;
+	};
 	$clamds[$_]->answer("stream: No.$_ FOUND\0") for 0 .. 2;
 	is $said->(), 'No.0', 'next: the first';
 	is $said->(@large), 'No.0', 'next: the first, large';
@@ -374,7 +377,7 @@ for my $queue (4096, 2) {
 		    CLIENTS - SCANS, "$what: those above -scans do not wait";
 		is scans($d), join(' ', 0, 0, SCANS, CLIENTS - SCANS),
 		    "$what: counted" if $queue > SCANS;
-		is scalar($d->lines(qr/^@{[SCANS]} messages are with clamd, no more can be$/)),
+		is scalar($d->lines(qr/^32 messages are with clamd, no more/)),
 		    1, "$what: logged, once";
 		is $waited, SCANS, "$what: the MTA is asked for patience"
 		    if $queue > SCANS;
@@ -447,14 +450,15 @@ for my $queue (4096, 2) {
 		    [-deadline => 7], [], 7, ANSWERED, "y $down"],
 		['needs time', sub { $_[0]->take; $_[0]->pause(8);
 		    $_[0]->say("stream: OK\0") }, 1, [], [], 8, 12, 'c'],
-		['needs time for a large one', sub { $_[0]->take; $_[0]->pause(8);
-		    $_[0]->say("stream: X FOUND\0") }, 1, [], [@large], 8, 12,
+		['needs time for a large one', sub { $_[0]->take;
+		    $_[0]->pause(8); $_[0]->say("stream: X FOUND\0") }, 1,
+		    [], [@large], 8, 12,
 		    'y 550 5.7.1 Virus found: X'],
 		['is silent beyond -deadline', sub { $_[0]->take;
 		    $_[0]->hang }, 1, [-deadline => 1], [], 1, 4, "y $down"],
 		['drips beyond -deadline', sub { $_[0]->take; for (1 .. 100) {
-		    $_[0]->say('s'); $_[0]->pause(0.2) } }, 1, [-deadline => 2], [], 2,
-		    5, "y $down"],
+		    $_[0]->say('s'); $_[0]->pause(0.2) } }, 1,
+		    [-deadline => 2], [], 2, 5, "y $down"],
 		['reads beyond -deadline', sub { $_[0]{pace} = 1000;
 		    $_[0]->take }, 1, [-deadline => 3], [body =>
 		    'x' x 130_000], 0, 5, "y $down"],

@@ -33,7 +33,7 @@ sub pieces {
 # --- A23
 
 {
-	my $line = encode_base64(join('', map { chr($_ % 251) } 0 .. 56), "\r\n");
+	my $line = encode_base64(join('', map { chr } 0 .. 56), "\r\n");
 	my $piece = $line x int 65000 / length $line;
 	my $count = int BIG / length $piece;
 	my @type = (headers => [['Content-Type', 'multipart/mixed; ' .
@@ -144,7 +144,8 @@ for (
 	    sprintf '%05d', $_ } 1 .. 20_000)]], 'Clean'],
 	['20,001 names in a zip', [parts => [attached('a.zip', join '',
 	    map { "PK\3\4" . pack('v5V3v2', 20, 0, 0, 0, 0, 0, 0, 0, 5, 0) .
-	    sprintf '%05d', $_ } 1 .. 20_001)]], qr/^Unscannable \([a-z ]+zip\)$/],
+	    sprintf '%05d', $_ } 1 .. 20_001)]],
+	    qr/^Unscannable \([a-z ]+zip\)$/],
 	['a million lines', [body => "x\r\n" x 1_000_000], 'Clean'],
 	['a million lines that begin as boundaries do', [parts => [['',
 	    "--\r\n--x\r\n" x 500_000]]], 'Clean'],

@@ -211,8 +211,8 @@ my %mixed = (
 	like $tell->($_), qr/^emergency: said, (59\d|600) seconds left\|ok$/,
 	    "said: $_" for 'emergency on', 'emergency';
 	is $d->stat('emergency'), 1, 'said: on: counted';
-	is scalar($d->lines(qr/^emergency \(said\): mail with attachments is /)),
-	    1, 'said: on: logged';
+	is scalar($d->lines(qr/^emergency \(said\): mail with /)), 1,
+	    'said: on: logged';
 	for my $what (sort keys %mixed) {
 		my ($is, $type) = @{ $mixed{$what} };
 		is mail($d, headers => [['Content-Type', $type]], body =>
@@ -269,7 +269,7 @@ my %mixed = (
 	is mail($d, @doc)->{said}, $refused, 'said: for two seconds: it is one';
 	eventually { $d->stat('emergency') == 0 } 5;
 	is mail($d, @doc)->{said}, 'Clean', 'said: it ends by itself';
-	like $tell->("emergency on $_"), qr/^emergency: said, \d+ seconds left\|ok/,
+	like $tell->("emergency on $_"), qr/^emergency: said, \d+ seconds left/,
 	    "said: $_ seconds" for 604800, 5;
 	like $tell->('emergency'), qr/^emergency: said, [45] seconds left/,
 	    'said: again';
@@ -350,8 +350,8 @@ my %mixed = (
 eventually { $nobody->stat('reports_failed_total') } 30;
 is $nobody->stat('reports_failed_total'), 1, 'nobody there: counted';
 is $nobody->stat('reports_sent_total'), 0, 'nobody there: not sent';
-is scalar($nobody->lines(qr/^cannot report 192\.0\.2\.1 to \Q$dir\E\/nobody: /)),
-    1, 'nobody there: logged';
+is scalar($nobody->lines(qr/^cannot report 192\.0\.2\.1 to \S+nobody: /)), 1,
+    'nobody there: logged';
 is_idle $nobody, 'nobody there';
 
 done_testing;

@@ -228,8 +228,8 @@ for (
 	my $bytes = delete $stat{body_bytes_total};
 	cmp_ok $bytes, '>', 210_000, 'stats: bytes';
 	my $socket = $clamd->socket;
-	is_deeply { map { $_ => $stat{$_} } grep { $stat{$_} && !/_sum$|_bytes$/ }
-	    keys %stat }, {
+	is_deeply { map { $_ => $stat{$_} } grep { $stat{$_} &&
+	    !/_sum$|_bytes$/ } keys %stat }, {
 		'reloads_total' => 1, 'connections_total' => 10,
 		'sessions' => 1, 'exempt_total{why="loopback"}' => 1,
 		'scan_seconds_count' => 8, 'clamd_seconds_count' => 7,
