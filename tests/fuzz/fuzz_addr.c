@@ -107,7 +107,9 @@ static bool
 is_role_text(const char *local, size_t size)
 {
 	return (size == 5 && strncasecmp(local, "abuse", 5) == 0) ||
-	    (size == 10 && strncasecmp(local, "postmaster", 10) == 0);
+	    (size == 7 && strncasecmp(local, "\"abuse\"", 7) == 0) ||
+	    (size == 10 && strncasecmp(local, "postmaster", 10) == 0) ||
+	    (size == 12 && strncasecmp(local, "\"postmaster\"", 12) == 0);
 }
 
 /*
