@@ -25,6 +25,7 @@
 #define RETRY_MS	5000	/* between two tries to open again */
 #define OPEN_PATIENCE_MS 1500	/* before files count as bad */
 #define OPEN_PAUSE_MS	500	/* between two tries in that time */
+#define OPEN_TRIES	4	/* at least, on a machine that is slow */
 #define FREE_MIN	(64 << 20)	/* the default of free_min */
 #define CACHE_DEFAULT	(64 << 20)
 #define SWEEP_LOOK	400	/* records looked at under one lock */
@@ -97,11 +98,11 @@ static int
 open_file(struct store *s)
 {
 	long begin = clock_ms();
-	int e;
+	int e, tries = 0;
 
 	while ((e = storefile_open(&s->file)) != 0 &&
-	    storefile_is_corrupt(e) &&
-	    clock_ms() - begin < OPEN_PATIENCE_MS)
+	    storefile_is_corrupt(e) && (++tries < OPEN_TRIES ||
+	    clock_ms() - begin < OPEN_PATIENCE_MS))
 		rest(OPEN_PAUSE_MS);
 	return e;
 }

@@ -42,9 +42,11 @@ note_event(DB_ENV *env, uint32_t event, void *info)
 {
 	struct storefile *f = env->app_private;
 
-	(void)info;
-	if (event == DB_EVENT_PANIC)
-		atomic_store(&f->panicked, true);
+	if (event != DB_EVENT_PANIC)
+		return;
+	if (info != NULL)
+		atomic_store(&f->panic_error, *(const int *)info);
+	atomic_store(&f->panicked, true);
 }
 
 int
@@ -180,19 +182,30 @@ make_mark(const struct storefile *f)
 		close(fd);
 }
 
-/* A file cut short makes reads spin for ever, so look before touching it. */
+/*
+ * A file cut short makes reads spin for ever, so look before touching it.  After
+ * a page that is damaged the library is in a panic, in which it would clear up
+ * for ever, too, were it not told to ignore that.
+ */
 static int
 verify(const char *path)
 {
+	DB_ENV *env;
 	DB *db;
 	int e;
 
 	if (access(path, F_OK) == -1)
 		return 0;
-	if ((e = db_create(&db, NULL, 0)) != 0)
+	if ((e = db_env_create(&env, 0)) != 0)
 		return e;
-	db->set_errcall(db, say_library_error);
-	return db->verify(db, path, NULL, NULL, 0);	/* and closes it */
+	env->set_errcall(env, say_library_error);
+	if ((e = env->set_flags(env, DB_NOPANIC, 1)) == 0 &&
+	    (e = env->open(env, NULL, DB_CREATE | DB_PRIVATE | DB_INIT_MPOOL,
+	    0600)) == 0 &&
+	    (e = db_create(&db, env, 0)) == 0)
+		e = db->verify(db, path, NULL, NULL, 0);  /* and closes it */
+	env->close(env, 0);
+	return e;
 }
 
 /*
@@ -345,6 +358,7 @@ storefile_open(struct storefile *f)
 	    (e = storefile_path(f, f->name, path)) != 0)
 		return e;
 	atomic_store(&f->panicked, false);
+	atomic_store(&f->panic_error, 0);
 	left = read_mark(mark, path);
 	if (left == LEFT_TOUCHED && (e = verify(path)) != 0)
 		return e;		/* as it is, not written to */
@@ -354,6 +368,9 @@ storefile_open(struct storefile *f)
 	    (left == LEFT_OPEN && (e = verify(path)) != 0) ||
 	    (e = open_db(f)) != 0)
 		close_all(f);
+	/* A full disk is no fault of the files. */
+	if (e == DB_RUNRECOVERY && atomic_load(&f->panic_error) != 0)
+		e = atomic_load(&f->panic_error);
 	return e;
 }
 

@@ -25,6 +25,7 @@ struct storefile {
 	DB *db;
 	int lock_fd;		/* of the lock on the directory */
 	atomic_bool panicked;	/* the library says so, from any thread */
+	atomic_int panic_error;	/* why, or 0 */
 	atomic_ullong set_aside;	/* times */
 };
 

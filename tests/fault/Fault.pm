@@ -140,7 +140,7 @@ sub last_lines {
 	my ($at) = @_;
 	my @lines = split /\n/, join '', map { Daemon::slurp($_) }
 	    glob "$at/log*";
-	splice @lines, 0, -12 if @lines > 12;
+	splice @lines, 0, -24 if @lines > 24;
 	return map { "    $_\n" } @lines;
 }
 

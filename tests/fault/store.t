@@ -188,7 +188,8 @@ sub run_case {
 	make_case($case, $db);
 
 	my $d = launch($at, $db);
-	die "it does not start\n" unless is_ready($d);
+	die 'it does not start: status ' . ($d->gone ? $d->stop : 'none') .
+	    "\n" unless is_ready($d);
 	my $first = check_entries($d, 'at first');
 	my $said = $d->tell('report 203.0.113.1 600 new');
 	die "report: $said\n" unless $said eq 'ok';
