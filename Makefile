@@ -135,6 +135,12 @@ check-tsan: deps
 check-valgrind: deps
 	+$(MAKE) check-built BUILD=build-valgrind WATCH=valgrind
 
+# Every call that can fail, where check takes a few of each kind.
+check-faults: deps
+	+$(MAKE) tests
+	$(ENVIRON) FAULT_CALLS=all $(PROVE) --exec '$(CURDIR)/tests/exec' \
+	    tests/fault/*fail.t
+
 check-built: tests
 	$(ENVIRON) WATCH=$(WATCH) tests/run
 
@@ -194,5 +200,5 @@ clean:
 -include $(wildcard $(foreach d,common tests/* tests/unit/* $(MILTERS), \
     $(BUILD)/$(d)/*.d))
 
-.PHONY: all tests check check-asan check-tsan check-valgrind check-built fuzz \
-    bench demo demo-stop deps print-flags install clean
+.PHONY: all tests check check-asan check-tsan check-valgrind check-faults \
+    check-built fuzz bench demo demo-stop deps print-flags install clean

@@ -60,7 +60,7 @@ listfile_changed(const char *path, const struct listfile_seen *before,
 	if (same(&seen, before))
 		return 0;
 	/* time(2) may be a tick behind an mtime. */
-	return seen.there && seen.mtime.tv_sec <= now + 1 &&
+	return settle > 0 && seen.there && seen.mtime.tv_sec <= now + 1 &&
 	    now - seen.mtime.tv_sec < settle ? -1 : 1;
 }
 

@@ -183,7 +183,7 @@ make_mark(const struct storefile *f)
 }
 
 /*
- * A file cut short makes reads spin for ever, so look before touching it.  After
+ * A file cut short makes reads spin for ever: look before touching it.  After
  * a page that is damaged the library is in a panic, in which it would clear up
  * for ever, too, were it not told to ignore that.
  */

@@ -229,6 +229,7 @@ static int
 run_batch(void *arg)
 {
 	const struct batch *b = arg;
+	bool quiet = strstr(b->err, "timed out") != NULL;
 	FILE *in = tmpfile();
 	struct server s;
 
@@ -236,7 +237,8 @@ run_batch(void *arg)
 	if (in == NULL || fputs(b->in, in) == EOF || fflush(in) == EOF)
 		return 113;
 	rewind(in);
-	return ask_server(&s, fileno(in), QUIET_MS, stdout);
+	return ask_server(&s, fileno(in), quiet ? QUIET_MS : DEADLINE_MS,
+	    stdout);
 }
 
 static void

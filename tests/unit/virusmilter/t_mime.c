@@ -21,6 +21,7 @@ static struct {
 	char text[SEEN_MAX], fields[SEEN_MAX], content[SEEN_MAX];
 	size_t text_size, fields_size, content_size, biggest;
 	int open;
+	struct mime *skips;		/* the rest of each content, or NULL */
 } seen;
 
 static void
@@ -70,6 +71,8 @@ see_content(void *arg, const unsigned char *bytes, size_t size)
 			seen.content[seen.content_size++] = *bytes == '\n' ?
 			    '|' : *bytes < ' ' ? '~' : (char)*bytes;
 	seen.content[seen.content_size] = '\0';
+	if (seen.skips != NULL)
+		mime_skip(seen.skips);
 }
 
 static void
@@ -1058,6 +1061,60 @@ test_batches(void **state)
 	}
 }
 
+/* What is skipped is not decoded; what follows is seen. */
+static void
+test_skip(void **state)
+{
+	static const struct {
+		const char *header, *line, *want;
+	} rows[] = {
+		{ "\n", "text of a line\n", "(multipart/mixed(text/plain '" },
+		{ "Content-Transfer-Encoding: base64\n\n", "QUFBQUFB\n",
+		    "(multipart/mixed(text/plain,b64 '" },
+		{ "Content-Transfer-Encoding: quoted-printable\n\n",
+		    "=41=41=\n", "(multipart/mixed(text/plain,qp '" },
+		{ "Content-Type: message/rfc822\n\nSubject: x\n\n",
+		    "text of a line\n",
+		    "(multipart/mixed(message/rfc822(text/plain '" },
+		{ "Content-Type: message/rfc822\n"
+		    "Content-Transfer-Encoding: base64\n\n"
+		    "U3ViamVjdDogeAoK\n", "dGV4dCBvZiBhIGxpbmUgCg==\n",
+		    "(multipart/mixed(message/rfc822,b64(text/plain '" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+	for (size_t p = 0; p < COUNT(pieces); p++) {
+		struct mime *m = mime_new(&handler, &seen);
+		struct big b;
+		const char *body;
+
+		assert_non_null(m);
+		memset(&seen, 0, sizeof seen);
+		seen.skips = m;
+		big_begin(&b);
+		fprintf(b.out, MIXED "--b\n%s", rows[i].header);
+		repeat(b.out, rows[i].line, 20000);
+		fputs("\n--b\nContent-Type: image/gif\n\nend\n--b--\n", b.out);
+		assert_int_equal(fclose(b.out), 0);
+		body = give_header(m, b.text);
+		give_body(m, body, b.size - (size_t)(body - b.text),
+		    pieces[p]);
+		mime_end(m);
+		CHECK(strncmp(seen.text, rows[i].want, strlen(rows[i].want))
+		    == 0, "row %zu: %.80s", i, seen.text);
+		CHECK(strstr(seen.text, "(image/gif 'end") != NULL,
+		    "row %zu: the part behind it", i);
+		CHECK(pieces[p] > 64 || seen.text_size < 20000 ||
+		    strchr(seen.text, ',') == NULL,
+		    "row %zu: %zu bytes", i, seen.text_size);
+		assert_null(mime_unscannable(m));
+		mime_free(m);
+		free(b.text);
+	}
+	seen.skips = NULL;
+}
+
 /* It may be freed wherever it is. */
 static void
 test_freed_early(void **state)
@@ -1119,6 +1176,7 @@ main(void)
 		cmocka_unit_test(test_long_lines),
 		cmocka_unit_test(test_first_reason),
 		cmocka_unit_test(test_batches),
+		cmocka_unit_test(test_skip),
 		cmocka_unit_test(test_freed_early),
 		cmocka_unit_test(test_end_in_header),
 	};
