@@ -23,14 +23,21 @@ struct message {
 	int64_t us;			/* it took so far */
 };
 
-/* One per connection, and only for those that are not accepted at once. */
+/* One per connection; of clients that are spared it is this one, for all. */
 struct session {
 	struct addr addr;
 	struct message *message;	/* NULL: none is under way */
 };
+static struct session spared;
+
+/*
+ * The MTA waits for us at MAIL first: to wait at connect as well would cost the
+ * many more than it saves the few that are spared.
+ */
+#define STEPS	(SMFIP_NR_CONN | SMFIP_NOHELO | SMFIP_NR_RCPT | SMFIP_NODATA | \
+    SMFIP_NR_HDR | SMFIP_NOBODY | SMFIP_NOUNKNOWN)
 
 static const struct session_conf *conf;
-static unsigned long steps;		/* the SMFIP_ bits we negotiate */
 
 /* What is done is chosen, so the labels are written by session_open(). */
 #define LABELS_MAX	48
@@ -40,7 +47,7 @@ static struct stats_counter verdicts[JUDGE_BY_COUNT];
 static struct stats_counter counters[] = {
 	{ "connections_total", NULL, "Clients seen.", 0 },
 	{ "sessions", NULL,
-	    "Connections open that were not accepted at once.", 0 },
+	    "Connections open whose clients are not spared.", 0 },
 	{ "recipients_total", "found=\"shown\"",
 	    "Recipients that were judged.", 0 },
 	{ "recipients_total", "found=\"hidden\"", NULL, 0 },
@@ -49,11 +56,10 @@ static struct stats_counter counters[] = {
 };
 enum { CONNECTIONS, SESSIONS, SHOWN, HIDDEN, SECONDS, DECISIONS };
 
-/* 421 at connect, see reply_trouble(). */
 static sfsistat
-fail(SMFICTX *ctx, const char *code, const char *trouble)
+fail(SMFICTX *ctx, const char *trouble)
 {
-	return reply_trouble(ctx, (enum onerror)conf->onerror, code, trouble);
+	return reply_trouble(ctx, (enum onerror)conf->onerror, "451", trouble);
 }
 
 static void
@@ -76,12 +82,11 @@ spare(enum judge_by by)
 	return SMFIS_ACCEPT;
 }
 
-static sfsistat
-spare_client(enum client_exempt exempt)
+static void
+note_spared(enum client_exempt exempt)
 {
 	client_count(exempt);
 	log_debug("verdict=pass by=%s", client_exempt_word(exempt));
-	return SMFIS_ACCEPT;
 }
 
 static sfsistat
@@ -95,14 +100,15 @@ bcc_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *sa)
 	if (exempt == CLIENT_JUDGED && judge_client(conf->judge, &addr,
 	    client_host(ctx, host)) == JUDGE_WHITELIST)
 		exempt = CLIENT_WHITELISTED;
-	if (exempt != CLIENT_JUDGED)
-		return spare_client(exempt);
-	if ((s = calloc(1, sizeof *s)) == NULL)
-		return fail(ctx, "421", "out of memory");
-	s->addr = addr;
-	smfi_setpriv(ctx, s);
-	stats_count(&counters[SESSIONS]);
-	return SMFIS_CONTINUE;
+	if (exempt != CLIENT_JUDGED) {
+		note_spared(exempt);
+		smfi_setpriv(ctx, &spared);
+	} else if ((s = calloc(1, sizeof *s)) != NULL) {
+		s->addr = addr;
+		smfi_setpriv(ctx, s);
+		stats_count(&counters[SESSIONS]);
+	}
+	return SMFIS_NOREPLY;
 }
 
 static sfsistat
@@ -113,15 +119,19 @@ bcc_envfrom(SMFICTX *ctx, char **argv)
 	    client_mail(ctx);
 	enum judge_by by;
 
+	if (s == &spared)
+		return SMFIS_ACCEPT;
 	if (s == NULL)
-		return SMFIS_CONTINUE;
+		return fail(ctx, "out of memory");
 	forget_message(s);
-	if (exempt != CLIENT_JUDGED)
-		return spare_client(exempt);
+	if (exempt != CLIENT_JUDGED) {
+		note_spared(exempt);
+		return SMFIS_ACCEPT;
+	}
 	if ((by = judge_sender(conf->judge, argv[0])) != JUDGE_NOTHING)
 		return spare(by);
 	if ((s->message = calloc(1, sizeof *s->message)) == NULL)
-		return fail(ctx, "451", "out of memory");
+		return fail(ctx, "out of memory");
 	log_word(s->message->sender, argv[0]);
 	return SMFIS_CONTINUE;
 }
@@ -133,7 +143,7 @@ bcc_envrcpt(SMFICTX *ctx, char **argv)
 
 	if (s != NULL && s->message != NULL)
 		judge_recipient(conf->judge, &s->message->letter, argv[0]);
-	return steps & SMFIP_NR_RCPT ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+	return SMFIS_NOREPLY;
 }
 
 static sfsistat
@@ -149,7 +159,7 @@ bcc_header(SMFICTX *ctx, char *name, char *value)
 			forged_add(&s->message->forged, true);
 		s->message->us += clock_us() - begin;
 	}
-	return steps & SMFIP_NR_HDR ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+	return SMFIS_NOREPLY;
 }
 
 static void
@@ -275,7 +285,7 @@ bcc_eom(SMFICTX *ctx)
 		done = mark(ctx, &m->verdict);
 	forget_message(s);
 	return done == MI_SUCCESS ? SMFIS_CONTINUE :
-	    fail(ctx, "451", "the MTA takes no change of a message");
+	    fail(ctx, "the MTA takes no change of a message");
 }
 
 static sfsistat
@@ -294,8 +304,8 @@ bcc_close(SMFICTX *ctx)
 {
 	struct session *s = smfi_getpriv(ctx);
 
-	if (s != NULL) {
-		smfi_setpriv(ctx, NULL);
+	smfi_setpriv(ctx, NULL);
+	if (s != NULL && s != &spared) {
 		stats_count_by(&counters[SESSIONS], (uint64_t)-1);
 		forget_message(s);
 		free(s);
@@ -331,7 +341,7 @@ bcc_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	smfi_setsymlist(ctx, SMFIM_EOH, (char *)"i");
 	smfi_setsymlist(ctx, SMFIM_EOM, (char *)"");
 	*pf0 = f0 & actions;
-	*pf1 = f1 & steps;
+	*pf1 = f1 & STEPS;
 	*pf2 = 0;
 	*pf3 = 0;
 	return SMFIS_CONTINUE;
@@ -376,8 +386,6 @@ void
 session_open(const struct session_conf *c)
 {
 	conf = c;
-	steps = SMFIP_NOHELO | SMFIP_NR_RCPT | SMFIP_NODATA | SMFIP_NR_HDR |
-	    SMFIP_NOBODY | SMFIP_NOUNKNOWN;
 	stats_add(counters, sizeof counters / sizeof counters[0]);
 	add_verdict_stats();
 	forged_add_stats();

@@ -351,18 +351,18 @@ for (
 	    'carol@example.test']]);
 	for (
 		# what, %with, where it is accepted, the word
-		['local submission', [client => undef], 'connect', 'local'],
-		map({ ["loopback $_", [client => $_], 'connect',
+		['local submission', [client => undef], 'mail', 'local'],
+		map({ ["loopback $_", [client => $_], 'mail',
 		    'loopback'] } '127.0.0.1', '127.99.0.1', '::1',
 		    '::ffff:127.0.0.1'),
-		map({ ["whitelist $_", [client => $_], 'connect',
+		map({ ["whitelist $_", [client => $_], 'mail',
 		    'whitelist'] } '192.0.2.77', '198.51.100.9',
 		    '2001:db8:77::1', '::ffff:192.0.2.77'),
-		map({ ["host $_", [host => $_, @ok], 'connect',
+		map({ ["host $_", [host => $_, @ok], 'mail',
 		    'whitelist'] } 'mx.friend.example', 'friend.example',
 		    'MX.Friend.EXAMPLE'),
 		['host without that macro', [host => 'friend.example'],
-		    'connect', 'whitelist'],
+		    'mail', 'whitelist'],
 		['AUTH', [auth => 'ann'], 'mail', 'auth'],
 		['verified TLS', [tls => 'OK'], 'mail', 'tls'],
 		['AUTH, <>', [auth => 'ann', from => '<>'], 'mail', 'auth'],
@@ -742,7 +742,7 @@ sub forged { return map { [$_[1] // $field, 'none-listed'] } 1 .. $_[0] }
 for my $action (qw(reject tempfail quarantine discard mark none)) {
 	my $d = bcc(-action => $action);
 	my $m = Milter->new($d->socket);
-	is $m->commands, 'C-Mr-lN--', "$action: commands, and no body";
+	is $m->commands, 'c-Mr-lN--', "$action: commands, and no body";
 	is $m->{steps} & 0x800, 0, "$action: no recipient that was refused";
 	is $m->{actions} & 0x1ff, $action eq 'none' ? 0 :
 	    $action eq 'quarantine' ? 0x31 : 0x11,

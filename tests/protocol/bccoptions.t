@@ -136,7 +136,7 @@ for (
 	    $want eq 'passes' ? 'none' : $want =~ s/e?d$//r =~ s/in$/ine/r,
 	    "action: $what: the log";
 	my $m = Milter->new($d->socket);
-	is $m->commands, 'C-Mr-lN--', "action: $what: what is looked at";
+	is $m->commands, 'c-Mr-lN--', "action: $what: what is looked at";
 	$m->quit;
 }
 $tested{$_} = 1 for qw(action markonly dryrun);
@@ -822,7 +822,7 @@ for (
 ) {
 	my ($options, $connect, $mail) = @$_;
 	my $m = Milter->new(bcc(@$options)->socket);
-	is $m->commands, 'C-Mr-lN--', "commands asked for: @$options";
+	is $m->commands, 'c-Mr-lN--', "commands asked for: @$options";
 	is_deeply [@{ $m->{wanted} }{0 .. 6}], [$connect, '', $mail, '', '',
 	    '', 'i'], "macros asked for: @$options" or
 	    diag explain $m->{wanted};
