@@ -171,7 +171,7 @@ sub verdicts {
 sub is_idle {
 	my ($d, $what, $said) = @_;
 	my @gauges = ('sessions', $d->{asks} ? 'scans_under_way' : ());
-	eventually { !grep { $d->stat($_) // 1 } @gauges } 10;
+	eventually { !grep { $d->stat($_) // 1 } @gauges } 20;
 	is join(' ', map { $d->stat($_) // 'none' } @gauges),
 	    join(' ', map { 0 } @gauges),
 	    "$what: no session is left" . ($d->{asks} ? ', and no scan' : '');
