@@ -43,8 +43,11 @@ hint_send(const struct addr *client, const char *domain)
 		return;
 	}
 	stats_count(&counters[FAILED]);
-	/* One that says no is there, and knows other domains. */
-	if (errno != 0)
+	/*
+	 * One that says no is there, and knows other domains; and nobody costs
+	 * no time, and may be back for the next message.
+	 */
+	if (errno != 0 && errno != ECONNREFUSED && errno != ENOENT)
 		atomic_store(&pause_until,
 		    clock_us() + HINT_PAUSE_SECONDS * 1000000LL);
 	if (log_due(&limit))

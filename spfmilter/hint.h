@@ -8,8 +8,9 @@
  * was just found to speak.
  *
  * It has to be there before the MTA asks graymilter, so the caller waits; but
- * not long, for graymilter can do without: when no answer came in time, or
- * nobody is there, no hint is tried for HINT_PAUSE_SECONDS.  What is tried is
+ * not long, for graymilter can do without: when no answer came in time, no hint
+ * is tried for HINT_PAUSE_SECONDS.  Nobody there costs no time, and no pause:
+ * the first message after graymilter is back has its hint.  What is tried is
  * counted (hints_sent_total, hints_failed_total), and what went wrong is logged
  * once a minute.  Any thread.
  */

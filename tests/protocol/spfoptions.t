@@ -907,15 +907,28 @@ $tested{hint} = 1;
 	is said($d, 'pass.example'), 'mailfrom=pass', '-hint: nobody there'
 	    for 1 .. 3;
 	cmp_ok time - $begin, '<', slow, '-hint: nobody is not waited for';
-	is $d->stat('hints_failed_total'), 1, '-hint: nobody: counted';
+	is $d->stat('hints_failed_total'), 3, '-hint: nobody: counted';
 	is scalar($d->lines(qr/^\Q$dir\E\/nobody: cannot hint: /)), 1,
 	    '-hint: nobody: logged once';
 	my ($last, @stats) = $d->tell('stats');
 	is scalar(grep { /^spfmilter_dns_queries_total/ } @stats), 5,
 	    '-hint: leaves room for the other counters';
 	is $d->stat('hints_sent_total'), 0, '-hint: nobody was told';
-	is spf->stat('hints_sent_total'), undef, 'without -hint: none';
 }
+{
+	# Killed, it leaves its socket; it may be back with the next message.
+	my $path = "$dir/killed";
+	close(IO::Socket::UNIX->new(Local => $path, Listen => 1) ||
+	    die "$path: $!");
+	my $d = spf(-hint => $path);
+	said($d, 'pass.example');
+	is $d->stat('hints_failed_total'), 1, '-hint: graymilter is killed';
+	unlink $path or die "$path: $!";
+	my (undef, $file) = fake('killed', "ok\n");
+	said($d, 'pass.example');
+	is scalar(heard($file)), 1, '-hint: it is back, and told at once';
+}
+is spf->stat('hints_sent_total'), undef, 'without -hint: none';
 SKIP: {
 	my ($program) = grep { m{/} } program('graymilter');
 	skip 'graymilter is not built', 2 unless -x $program;
