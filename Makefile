@@ -3,6 +3,7 @@
 #   make check      install what the tests need (as root), build, run all tests
 #   make demo       see them work behind a private sendmail (KEEP=1 to stay up)
 #   make install    PREFIX, DESTDIR
+#   make deb        a Debian package
 # BUILD=DIR builds elsewhere; CC, CFLAGS and LDFLAGS apply.
 
 VERSION = 0.1
@@ -188,7 +189,12 @@ install: all
 	    chmod 755 $(DESTDIR)$(SYSCONF)/init.d/$$m || exit 1; \
 	done
 
+deb: deps
+	+$(MAKE) all
+	+$(ENVIRON) packaging/deb/build '$(VERSION)' '$(BUILD)'
+
 clean:
+	rm -f milters_*.deb
 	rm -rf build-asan build-tsan build-valgrind
 	find common $(MILTERS) tests \( -name '*.[oad]' -o -name '*.so' \) \
 	    -exec rm -f {} +
@@ -201,4 +207,4 @@ clean:
     $(BUILD)/$(d)/*.d))
 
 .PHONY: all tests check check-asan check-tsan check-valgrind check-faults \
-    check-built fuzz bench demo demo-stop deps print-flags install clean
+    check-built fuzz bench demo demo-stop deps print-flags install deb clean

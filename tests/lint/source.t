@@ -123,7 +123,7 @@ for my $path (@product, @tests) {
 
 # All that is text, built folders and corpora aside.
 my @all = grep { -f && -T && !/\.d$/ && !m{^tests/(?:cache|fuzz/(?:corpus|crash))} }
-    glob('* .[a-z]* .ci/* tests/* tests/*/* ' . join ' ', map { "$_/*" } 'common',
+    glob('* .[a-z]* .ci/* tests/* tests/*/* packaging/*/* ' . join ' ', map { "$_/*" } 'common',
     @milters);
 my $undone = qr/\b(?:TODO|FIXM[E]|XX[X]|HAC[K])\b/;
 my $place_of_work = qr{[.][.]/share[d]\b|(?<!\w)/wor[k]/|(?<!\w)/tmp/[h]/

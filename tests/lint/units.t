@@ -117,7 +117,7 @@ for my $name (@milters) {
 	    "$name.m4: a filter for sendmail.mc";
 }
 my @scripts = grep { -f && content($_) =~ m{\A#!/bin/sh\b} }
-    glob('.ci/* tests/* tests/*/*'), map { "$_/$_.init" } @milters;
+    glob('.ci/* tests/* tests/*/* packaging/*/*'), map { "$_/$_.init" } @milters;
 cmp_ok scalar @scripts, '>', 4, 'scripts are there';
 check_script($_) for @scripts, 'common/milter.init';
 
