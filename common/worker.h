@@ -24,6 +24,10 @@ void worker_open(const char *socket);
  * place.  Never waits.  It may fail, and libmilter may again count a thread as
  * idle that is not; so do it again after twice as long.  Does nothing before
  * worker_open().  Any thread.
+ *
+ * Threads that are made and have not begun to run are not counted as idle, and
+ * those who wait ask again: on a machine that is far too slow there are several
+ * for each that waits.
  */
 void worker_replace(void);
 

@@ -56,7 +56,8 @@ sub spamass {
 	    '--', '-U', $spamd],
 	    helper => ['spamd', '-L', '-x', '-m', 2, '--socketpath', $spamd,
 		'-s', "$there/spamd.log", '-H', "$there/home"],
-	    log => "$there/spamd.log", line => qr/: processing message /m,
+	    ready => $spamd, log => "$there/spamd.log",
+	    line => qr/: processing message /m,
 	    field => qr/^X-Spam-Status: \w+, score=/m };
 }
 
@@ -83,7 +84,8 @@ sub start_other {
 	my ($name) = @_;
 	my @pids = map { Daemon::spawn("$there/out", "$there/out", @$_) }
 	    grep { $_ } @{ $others{$name} }{qw(helper command)};
-	ok +(eventually { -S "$there/$name.sock" } 20), "$name is ready" or
+	my @sockets = grep { $_ } "$there/$name.sock", $others{$name}{ready};
+	ok +(eventually { !grep { !-S } @sockets } 30), "$name is ready" or
 	    diag Daemon::slurp("$there/out");
 	return @pids;
 }

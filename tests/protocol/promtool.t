@@ -8,6 +8,7 @@ use Daemon;
 use Dns;
 use Milter;
 
+plan skip_all => 'it is about words, which need no watch' if $ENV{WATCH};
 # It need not be installed to be used.
 $ENV{PATH} .= ':tests/cache/promtool/usr/bin';
 plan skip_all => 'no promtool here'
