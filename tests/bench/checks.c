@@ -190,6 +190,9 @@ memory(double seconds, const char *domain)
 			"include:spf.%s a mx -all"
 #define INCLUDED	"v=spf1 ip4:203.0.113.128/26 "			\
 			"ip4:203.0.113.192/26 ~all"
+/* Of names that begin so; those with "none." have nothing at all. */
+#define ANYONE		"v=spf1 ip4:128.0.0.0/1 -all"
+#define NOBODY		"v=spf1 -all"
 
 static int
 check_new(struct resolver *r, size_t n)
@@ -260,10 +263,16 @@ find_data(unsigned char out[256], const char *name, unsigned type)
 	static const unsigned char mx[] = "\0\012\004mail\300\014";
 	char *text = (char *)out + 1;
 
+	if (strncmp(name, "none.", 5) == 0)
+		return 0;
 	switch (type) {
 	case DNS_TXT:
 		if (strncmp(name, "spf.", 4) == 0)
 			snprintf(text, 255, INCLUDED);
+		else if (strncmp(name, "anyone.", 7) == 0)
+			snprintf(text, 255, ANYONE);
+		else if (strncmp(name, "nobody.", 7) == 0)
+			snprintf(text, 255, NOBODY);
 		else
 			snprintf(text, 255, RECORD, name);
 		out[0] = (unsigned char)strlen(text);

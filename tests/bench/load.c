@@ -14,20 +14,16 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "clients.h"
 #include "control.h"
 #include "mta.h"
 #include "options.h"
+#include "pace.h"
 #include "proc.h"
 #include "text.h"
 #include "triplet.h"
 
 #define SESSIONS_MAX	2000000
-#define CLIENTS_MAX	65536	/* the rest of a longer file is not used */
-
-struct clients {
-	char (*text)[64];
-	size_t count;
-};
 
 static struct {
 	const char *socket, *listed, *unlisted, *reload, *text, *type, *added;
@@ -46,32 +42,6 @@ static atomic_bool stopped;
 static uint64_t first_new;	/* the number of the first triplet of -new */
 static uint64_t begun;		/* when the first session was due; ns */
 static float *connect_us, *session_us;	/* of each session */
-
-static uint64_t
-nanoseconds(const struct timespec *t)
-{
-	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
-}
-
-static uint64_t
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return nanoseconds(&t);
-}
-
-static uint64_t
-cpu_of(long pid)
-{
-	struct timespec t = { 0, 0 };
-	clockid_t clock;
-
-	if (pid > 0 && clock_getcpuclockid((pid_t)pid, &clock) == 0)
-		clock_gettime(clock, &t);
-	return nanoseconds(&t);
-}
 
 static void
 count_outcome(enum mta_outcome outcome, bool is_listed)
@@ -96,24 +66,6 @@ client_of(size_t n, bool *is_listed)
 	*is_listed = unlisted.count == 0 || (listed.count > 0 && n % 2 == 0);
 	c = *is_listed ? &listed : &unlisted;
 	return c->text[n / 2 % c->count];
-}
-
-/*
- * Sleep until then.  Returns when the session began: one that is late because
- * the others hang has waited since it was due.
- */
-static uint64_t
-wait_until(uint64_t due)
-{
-	const struct timespec t = { .tv_sec = (time_t)(due / 1000000000u),
-	    .tv_nsec = (long)(due % 1000000000u) };
-
-	if (now() >= due)
-		return due;
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) ==
-	    EINTR)
-		;
-	return now();
 }
 
 /* The client; s gets the addresses of its message. */
@@ -296,27 +248,6 @@ measure(struct mta *idle)
 	    EX_OK;
 }
 
-static int
-read_clients(struct clients *c, const char *path)
-{
-	FILE *f = path != NULL ? fopen(path, "r") : NULL;
-
-	if (path == NULL)
-		return 0;
-	c->text = calloc(CLIENTS_MAX, sizeof *c->text);
-	while (f != NULL && c->text != NULL && c->count < CLIENTS_MAX &&
-	    fgets(c->text[c->count], sizeof *c->text, f) != NULL) {
-		char *text = c->text[c->count++];
-
-		text[strcspn(text, "\n")] = '\0';
-	}
-	if (f != NULL)
-		fclose(f);
-	if (c->count == 0)
-		fprintf(stderr, "no clients in %s\n", path);
-	return c->count == 0 ? -1 : 0;
-}
-
 /* Descriptors for the idle sessions. */
 static void
 raise_limits(void)
@@ -394,8 +325,8 @@ main(int argc, char *argv[])
 	idle = calloc((size_t)conf.idle + 1, sizeof *idle);
 	connect_us = calloc((size_t)conf.count + 1, sizeof *connect_us);
 	session_us = calloc((size_t)conf.count + 1, sizeof *session_us);
-	if (read_clients(&listed, conf.listed) == 0 &&
-	    read_clients(&unlisted, conf.unlisted) == 0 &&
+	if (clients_read(&listed, conf.listed) == 0 &&
+	    clients_read(&unlisted, conf.unlisted) == 0 &&
 	    (conf.text == NULL || text_open(&body, conf.text) == 0) &&
 	    idle != NULL && connect_us != NULL && session_us != NULL) {
 		printf("rss_kb=%ld ", proc_kb(conf.pid, "VmRSS:"));

@@ -60,6 +60,7 @@ static const struct mode {
 	const char *at_last;		/* at the end of the header */
 	const char *at_end;		/* of the message */
 	const struct mark *mark;	/* is added there; or NULL */
+	bool all;			/* it hears and answers all */
 } modes[] = {
 	/* 554 at HELO, and the client's address is never seen. */
 	{ .name = "helo", .at_helo = SMFIS_REJECT,
@@ -69,6 +70,7 @@ static const struct mode {
 	    .unwanted = TOLD(SMFIP_NOCONNECT | SMFIP_NOHELO) },
 	/* What is written without a thought: all macros come. */
 	{ .name = "naive-helo", .at_helo = SMFIS_REJECT },
+	{ .name = "all", .all = true },
 	{ .name = "accept", .at_connect = SMFIS_ACCEPT,
 	    .unwanted = TOLD(SMFIP_NOCONNECT) },
 	/* Is told client, sender and recipients, and lets the message pass. */
@@ -152,7 +154,7 @@ noop_header(SMFICTX *ctx, char *name, char *value)
 	(void)ctx;
 	(void)name;
 	(void)value;
-	return SMFIS_NOREPLY;
+	return mode->all ? SMFIS_CONTINUE : SMFIS_NOREPLY;
 }
 
 static sfsistat
@@ -168,7 +170,22 @@ noop_body(SMFICTX *ctx, unsigned char *bytes, size_t size)
 	(void)ctx;
 	(void)bytes;
 	(void)size;
-	return SMFIS_NOREPLY;
+	return mode->all ? SMFIS_CONTINUE : SMFIS_NOREPLY;
+}
+
+static sfsistat
+noop_step(SMFICTX *ctx)
+{
+	(void)ctx;
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat
+noop_unknown(SMFICTX *ctx, const char *command)
+{
+	(void)ctx;
+	(void)command;
+	return SMFIS_CONTINUE;
 }
 
 static sfsistat
@@ -221,14 +238,20 @@ filter(char *socket)
 		.xxfi_envrcpt = noop_rcpt,
 	};
 
-	if (mode->unwanted != 0) {
+	if (mode->all || mode->unwanted != 0) {
 		desc.xxfi_connect = noop_connect;
 		desc.xxfi_header = noop_header;
 		desc.xxfi_eoh = noop_eoh;
 		desc.xxfi_body = noop_body;
 		desc.xxfi_eom = noop_eom;
-		desc.xxfi_negotiate = noop_negotiate;
 	}
+	if (mode->all) {
+		desc.xxfi_data = noop_step;
+		desc.xxfi_unknown = noop_unknown;
+		desc.xxfi_abort = noop_step;
+		desc.xxfi_close = noop_step;
+	} else if (mode->unwanted != 0)
+		desc.xxfi_negotiate = noop_negotiate;
 	if (smfi_register(desc) != MI_SUCCESS ||
 	    smfi_setconn(socket) != MI_SUCCESS ||
 	    smfi_opensocket(1) != MI_SUCCESS)
@@ -265,7 +288,7 @@ main(int argc, char *argv[])
 			mode = &modes[i];
 	if (mode == NULL) {
 		fprintf(stderr, "usage: noop helo|connect-helo|naive-helo|"
-		    "accept|rcpt|rcpt-auth|eom|mark|eoh|eoh-accept|body|"
+		    "all|accept|rcpt|rcpt-auth|eom|mark|eoh|eoh-accept|body|"
 		    "syslogd SOCKET\n");
 		return EX_USAGE;
 	}
