@@ -80,6 +80,7 @@ FUZZ    = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAYS = $(FUZZ:%=$(BUILD)/tests/fuzz/replay_%)
 DRIVERS = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/*/*_driver.c)) \
 	  $(BUILD)/tests/fault/fail.so
+SOAK_CLOCK = $(BUILD)/tests/soak/clock.so
 BENCHES = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 
 $(BUILD)/tests/%.o: tests/%.c
@@ -109,7 +110,7 @@ $(REPLAYS): $(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o \
 $(filter-out %.so,$(DRIVERS)) $(BENCHES): %: %.o $(PARTS_LIB) $(COMMON_LIB)
 	$(CC) $(CFLAGS) $(LINK) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
-$(BUILD)/tests/fault/fail.so: tests/fault/fail.c
+$(BUILD)/tests/fault/fail.so $(SOAK_CLOCK): $(BUILD)/%.so: %.c
 	@mkdir -p $(@D)
 	$(CC) $(WARN) -D_GNU_SOURCE -O2 -g -fPIC -shared -o $@ $< -ldl
 
@@ -123,10 +124,11 @@ check: deps
 	$(ENVIRON) tests/run
 
 # The same tests on the same sources, built to watch themselves.
+ASAN = BUILD=build-asan LINK= \
+    HARDEN='-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
+    LDFLAGS='-fsanitize=address,undefined'
 check-asan: deps
-	+$(MAKE) check-built BUILD=build-asan LINK= \
-	    HARDEN='-fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all'\
-	    LDFLAGS='-fsanitize=address,undefined' WATCH=asan
+	+$(MAKE) check-built $(ASAN) WATCH=asan
 
 check-tsan: deps
 	+$(MAKE) check-built BUILD=build-tsan LINK= \
@@ -149,6 +151,12 @@ check-built: tests
 SECONDS = 60
 fuzz: deps
 	tests/fuzz/run $(SECONDS) $(FUZZ)
+
+# All five at work while everything goes wrong; SOAK=seconds for less of it.
+soak: deps
+	+$(MAKE) all $(SOAK_CLOCK)
+	+$(MAKE) all $(ASAN)
+	$(ENVIRON) ASAN_BUILD='$(CURDIR)/build-asan' tests/soak/run
 
 bench: deps
 	+$(MAKE) all $(BENCHES)
@@ -207,4 +215,5 @@ clean:
     $(BUILD)/$(d)/*.d))
 
 .PHONY: all tests check check-asan check-tsan check-valgrind check-faults \
-    check-built fuzz bench demo demo-stop deps print-flags install deb clean
+    check-built fuzz soak bench demo demo-stop deps print-flags install deb \
+    clean
