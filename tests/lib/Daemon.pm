@@ -258,6 +258,10 @@ sub stop {
 		kill $signal // 'TERM', $self->{pid};
 		eventually { $self->gone } 15;
 	}
+	if (leaks_in_libmilter($self->log)) {
+		$self->{clean} = 1;
+		return 0;	# it is LeakSanitizer's, at the very end
+	}
 	$self->{clean} //= $self->watched;
 	return $self->{clean} ? $self->{status} : 99;
 }
@@ -275,6 +279,18 @@ sub retire {
 sub crash {
 	my ($self) = @_;
 	return $self->stop('KILL');
+}
+
+# Is all that the sanitizers say of memory that libmilter itself has asked for
+# and not given back?  It may lose the path of its socket when it is told to end
+# and has just begun.
+sub leaks_in_libmilter {
+	my ($log) = @_;
+	my ($head, @leaks) = split /^(?=\w+ leak of )/m, $log;
+	return @leaks > 0 && $head !~ /runtime error:/ &&
+	    (() = $log =~ /==\d+==ERROR:/g) == 1 && !grep {
+	    !/\A.*\n\s+\#0\ .*\n\s+\#1\ \S+\s+\(\S*libmilter\.so/x
+	} @leaks;
 }
 
 # What the sanitizers or valgrind have to say is a failure of the test.

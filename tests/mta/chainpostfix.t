@@ -10,6 +10,7 @@ use Mta;
 use Postfix;
 
 plan skip_all => Postfix::missing() if Postfix::missing();
+plan skip_all => 'soak has them watched' if $ENV{WATCH};
 Mta::enter;
 
 my $chain = Chain->start;
