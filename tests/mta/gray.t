@@ -235,7 +235,8 @@ subtest 'a trap' => sub {
 };
 
 subtest 'a pool of senders' => sub {
-	my @pool = map { stranger } 1 .. 20;
+	# All of them have to write before the delay is over.
+	my @pool = map { stranger } 1 .. 8;
 	my $pool = sub {
 		my ($domain, $result) = @_;
 		for (@pool) {
@@ -248,18 +249,18 @@ subtest 'a pool of senders' => sub {
 		my ($domain, $result) = @$_;
 		my @r = $pool->(@$_);
 		is scalar(grep { $_->{text} =~ / in @{[DELAY]} seconds/ } @r),
-		    20, $result // 'no hint' . ': each of 20 is new';
-		is scalar(records("news\@$domain")), 20, 'and a record';
+		    @pool, $result // 'no hint' . ': each is new';
+		is scalar(records("news\@$domain")), @pool, 'and a record';
 	}
 	my ($first, @others) = $pool->('pool.example', 'pass');
 	is_new($first, 'rcpt', 'pass: the first is new');
-	is scalar(grep { $_->{text} =~ /^451 4.7.1/ } @others), 19,
+	is scalar(grep { $_->{text} =~ /^451 4.7.1/ } @others), @others,
 	    'and the others have to wait as long';
 	is_deeply [map { (split)[1, 4] } records('news@pool.example')],
 	    ['pool.example', 'waits'], 'one record, known by its domain';
 	wait_delay;
 	is_deeply [map { $_->{at} } $pool->('pool.example', 'pass')],
-	    [('eom') x 20], 'then all of them pass';
+	    [('eom') x @pool], 'then all of them pass';
 	is scalar(grep { /^X-Greylist: delayed/m } $mta->mails), 1,
 	    'of whom one was delayed';
 	$mta->forget;
