@@ -132,12 +132,8 @@ say_content(struct mta *s)
 {
 	char (*const say[])(struct mta *) = { say_headers, say_eoh, say_body,
 	    say_end };
-	char answer = SMFIR_CONTINUE;
 
-	for (size_t i = 0; i < sizeof say / sizeof say[0] &&
-	    answer == SMFIR_CONTINUE; i++)
-		answer = say[i](s);
-	return answer;
+	return say_in_turn(s, say, sizeof say / sizeof say[0]);
 }
 
 /*
@@ -204,13 +200,14 @@ take_step(struct session *s, const struct step *step)
 static void
 make_session(struct session *s, const struct visit *v)
 {
+	const uint64_t number = number_of(v);
 	struct mta *m = &s->message;
 	char name[17];
 
 	memset(s, 0, sizeof *s);
 	s->kind = v->kind;
-	triplet_make(&s->triplet, number_of(v));
-	triplet_name(name, number_of(v));
+	triplet_make(&s->triplet, number);
+	triplet_name(name, number);
 	s->client = v->kind == LISTED ? listed.text[v->nth % listed.count] :
 	    s->triplet.client;
 	snprintf(m->sender, sizeof m->sender, "%s@%s.%s.example.com", name,
@@ -305,9 +302,7 @@ run_sessions(void *arg)
 	while ((n = atomic_fetch_add(&run.next, 1)) < run.count) {
 		const struct visit v = run.visit(n);
 
-		if (conf.rate > 0)
-			wait_until(run.begun +
-			    n * 1000000000u / (uint64_t)conf.rate);
+		wait_for_turn(run.begun, n, conf.rate);
 		run_session(&v);
 	}
 	return NULL;

@@ -83,8 +83,7 @@ run_session(size_t n)
 {
 	enum mta_outcome outcome = MTA_FAILED;
 	bool is_listed = false;
-	uint64_t begin = conf.rate == 0 ? now() :
-	    wait_until(begun + n * 1000000000u / (uint64_t)conf.rate);
+	uint64_t begin = wait_for_turn(begun, n, conf.rate);
 	struct triplet t;
 	struct mta s;
 

@@ -380,18 +380,26 @@ say_body(struct mta *s)
 	return answer;
 }
 
+/* One after the other, as long as the filter goes on. */
+static char
+say_in_turn(struct mta *s, char (*const say[])(struct mta *), size_t count)
+{
+	char answer = SMFIR_CONTINUE;
+
+	for (size_t i = 0; i < count && answer == SMFIR_CONTINUE; i++)
+		answer = say[i](s);
+	return answer;
+}
+
 /* From MAIL to the final dot. */
 static char
 say_message(struct mta *s)
 {
 	char (*const say[])(struct mta *) = { say_mail, say_rcpt, say_data,
 	    say_headers, say_eoh, say_body, say_end };
-	const size_t count = s->only_envelope ? 2 : sizeof say / sizeof say[0];
-	char answer = SMFIR_CONTINUE;
 
-	for (size_t i = 0; i < count && answer == SMFIR_CONTINUE; i++)
-		answer = say[i](s);
-	return answer;
+	return say_in_turn(s, say, s->only_envelope ? 2 :
+	    sizeof say / sizeof say[0]);
 }
 
 /* Connect and negotiate; -1 with errno. */

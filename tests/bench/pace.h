@@ -39,6 +39,17 @@ wait_until(uint64_t due)
 	return now();
 }
 
+/*
+ * Wait for the turn of session n, of so many a second since begun; if of none,
+ * it has come.  Returns as wait_until().
+ */
+static inline uint64_t
+wait_for_turn(uint64_t begun, size_t n, long rate)
+{
+	return rate == 0 ? now() :
+	    wait_until(begun + n * 1000000000u / (uint64_t)rate);
+}
+
 /* The CPU time a process has taken; 0 when there is no such process. */
 static inline uint64_t
 cpu_of(long pid)
