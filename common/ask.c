@@ -41,12 +41,13 @@ send_command(int fd, const char *command, long deadline)
 
 	size = (size_t)snprintf(line, sizeof line, "%s\n", command);
 	while (sent < size) {
-		if (wait_for(fd, POLLOUT, deadline) == -1)
-			return -1;
 		n = send(fd, line + sent, size - sent, MSG_NOSIGNAL);
 		if (n == -1 && (errno == EPIPE || errno == ECONNRESET))
 			return 0;	/* turned away: the answer says why */
-		if (n == -1 && errno != EAGAIN && errno != EINTR)
+		if (n == -1 && errno == EAGAIN) {
+			if (wait_for(fd, POLLOUT, deadline) == -1)
+				return -1;
+		} else if (n == -1 && errno != EINTR)
 			return -1;
 		sent += n > 0 ? (size_t)n : 0;
 	}
@@ -100,36 +101,122 @@ read_answer(int fd, long deadline, FILE *out, char error[CONTROL_ERROR_MAX])
 	return -1;
 }
 
+/* 0, or -1 with errno and the reason in error. */
+static int
+check_command(const char *command, char error[CONTROL_ERROR_MAX])
+{
+	if (strchr(command, '\n') == NULL &&
+	    strlen(command) <= CONTROL_LINE_MAX)
+		return 0;
+	snprintf(error, CONTROL_ERROR_MAX,
+	    "a command is one line of at most %d bytes", CONTROL_LINE_MAX);
+	errno = EINVAL;
+	return -1;
+}
+
+/* Returns -1 with errno and the reason in error. */
+static int
+fail(const char *path, char error[CONTROL_ERROR_MAX])
+{
+	const int why = errno;
+
+	snprintf(error, CONTROL_ERROR_MAX, "%.100s: %s", path, strerror(why));
+	errno = why;
+	return -1;
+}
+
+static void
+hang_up_on(int fd)
+{
+	const int why = errno;
+
+	close(fd);
+	errno = why;
+}
+
 int
 control_ask(const char *path, const char *command, int deadline_ms,
     FILE *out, char error[CONTROL_ERROR_MAX])
 {
 	long deadline = clock_ms() + deadline_ms;
-	int fd, result, why;
+	int fd, result;
 
-	if (strchr(command, '\n') != NULL ||
-	    strlen(command) > CONTROL_LINE_MAX) {
-		snprintf(error, CONTROL_ERROR_MAX,
-		    "a command is one line of at most %d bytes",
-		    CONTROL_LINE_MAX);
-		errno = EINVAL;
+	if (check_command(command, error) == -1)
 		return -1;
-	}
-	if ((fd = line_dial(path)) == -1) {
-		snprintf(error, CONTROL_ERROR_MAX, "%.100s: %s", path,
-		    strerror(errno));
-		return -1;
-	}
-	if (send_command(fd, command, deadline) == -1) {
-		snprintf(error, CONTROL_ERROR_MAX, "%.100s: %s", path,
-		    strerror(errno));
-		result = -1;
-	} else
+	if ((fd = line_dial(path)) == -1)
+		return fail(path, error);
+	if (send_command(fd, command, deadline) == -1)
+		result = fail(path, error);
+	else
 		result = read_answer(fd, deadline, out, error);
-	why = errno;
-	close(fd);
-	errno = why;
+	hang_up_on(fd);
 	return result;
+}
+
+/* --- one command, over a connection that stays */
+
+static int
+take_idle(struct control_kept *k)
+{
+	int fd = -1;
+
+	pthread_mutex_lock(&k->lock);
+	if (k->count > 0)
+		fd = k->idle[--k->count];
+	pthread_mutex_unlock(&k->lock);
+	return fd;
+}
+
+static void
+give_back(struct control_kept *k, int fd)
+{
+	pthread_mutex_lock(&k->lock);
+	if (k->count < CONTROL_KEPT_MAX) {
+		k->idle[k->count++] = fd;
+		fd = -1;
+	}
+	pthread_mutex_unlock(&k->lock);
+	if (fd != -1)
+		hang_up_on(fd);
+}
+
+/* As control_ask() returns; the connection is ended unless it can stay. */
+static int
+ask_over(struct control_kept *k, int fd, const char *command, long deadline,
+    char error[CONTROL_ERROR_MAX])
+{
+	int result;
+
+	if (send_command(fd, command, deadline) == -1)
+		result = fail(k->path, error);
+	else
+		result = read_answer(fd, deadline, NULL, error);
+	if (result == 0)
+		give_back(k, fd);
+	else
+		hang_up_on(fd);
+	return result;
+}
+
+int
+control_ask_kept(struct control_kept *k, const char *command, int deadline_ms,
+    char error[CONTROL_ERROR_MAX])
+{
+	long deadline = clock_ms() + deadline_ms;
+	int fd;
+
+	if (check_command(command, error) == -1)
+		return -1;
+	/* The other side may have hung up since it was used. */
+	while ((fd = take_idle(k)) != -1) {
+		if (ask_over(k, fd, command, deadline, error) == 0)
+			return 0;
+		if (errno != ECONNRESET)
+			return -1;
+	}
+	if ((fd = line_dial(k->path)) == -1)
+		return fail(k->path, error);
+	return ask_over(k, fd, command, deadline, error);
 }
 
 /* --- many commands */

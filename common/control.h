@@ -1,6 +1,7 @@
 #ifndef COMMON_CONTROL_H
 #define COMMON_CONTROL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -19,6 +20,7 @@
 #define CONTROL_ERROR_MAX	200	/* bytes of TEXT */
 #define CONTROL_CLIENTS_MAX	32	/* more are told to come back */
 #define CONTROL_IDLE_SECONDS	30	/* without a command, or not reading */
+#define CONTROL_KEPT_MAX	4	/* connections that stay, see below */
 
 /* What a command has to say. */
 struct control_answer {
@@ -80,14 +82,31 @@ int control_ask(const char *path, const char *command, int deadline_ms,
     FILE *out, char error[CONTROL_ERROR_MAX]);
 
 /*
- * The same with all commands that the descriptor in has, one a line, over one
- * connection; empty lines and those that begin with # are passed over.  Many
- * are sent before the first is answered, so one must not depend on what became
- * of another.  What is wrong with a line is logged with its number, and the
- * others go on.  in may be slow: a server that hangs up on one who is silent is
- * called again.  Returns 0 when all were "ok"; -1 when one was not, or after a
- * line in the log when an answer did not come for deadline_ms, or the
- * connection ended: then nobody knows about those behind it.
+ * The same, without data lines, for one who asks with every message: where all
+ * went well the connection stays, and the next command is sent over it.  One
+ * that the server ended meanwhile is replaced; so a command may be run twice
+ * if the server ends while it answers.  Any thread; each has a connection of
+ * its own, and only CONTROL_KEPT_MAX stay.
+ */
+struct control_kept {
+	const char *path;
+	pthread_mutex_t lock;		/* guards the rest */
+	int idle[CONTROL_KEPT_MAX];	/* descriptors */
+	int count;
+};
+
+int control_ask_kept(struct control_kept *, const char *command,
+    int deadline_ms, char error[CONTROL_ERROR_MAX]);
+
+/*
+ * control_ask() with all commands that the descriptor in has, one a line, over
+ * one connection; empty lines and those that begin with # are passed over.
+ * Many are sent before the first is answered, so one must not depend on what
+ * became of another.  What is wrong with a line is logged with its number, and
+ * the others go on.  in may be slow: a server that hangs up on one who is
+ * silent is called again.  Returns 0 when all were "ok"; -1 when one was not,
+ * or after a line in the log when an answer did not come for deadline_ms, or
+ * the connection ended: then nobody knows about those behind it.
  */
 int control_ask_all(const char *path, int in, int deadline_ms, FILE *out);
 

@@ -9,7 +9,9 @@
 #include "log.h"
 #include "stats.h"
 
-static const char *path;
+static struct control_kept graymilter = {
+	.lock = PTHREAD_MUTEX_INITIALIZER
+};
 static atomic_llong pause_until;	/* clock_us() */
 
 static struct stats_counter counters[] = {
@@ -19,9 +21,9 @@ static struct stats_counter counters[] = {
 enum { SENT, FAILED };
 
 void
-hint_open(const char *p)
+hint_open(const char *path)
 {
-	path = p;
+	graymilter.path = path;
 	stats_add(counters, sizeof counters / sizeof counters[0]);
 }
 
@@ -33,12 +35,13 @@ hint_send(const struct addr *client, const char *domain)
 	char command[CONTROL_LINE_MAX];
 
 	/* With a blank in it, it would be several words; and it is nobody's. */
-	if (path == NULL || strchr(domain, ' ') != NULL ||
+	if (graymilter.path == NULL || strchr(domain, ' ') != NULL ||
 	    clock_us() < atomic_load(&pause_until))
 		return;
 	snprintf(command, sizeof command, "spf %s %s pass",
 	    addr_print(client, address), domain);
-	if (control_ask(path, command, HINT_DEADLINE_MS, NULL, error) == 0) {
+	if (control_ask_kept(&graymilter, command, HINT_DEADLINE_MS,
+	    error) == 0) {
 		stats_count(&counters[SENT]);
 		return;
 	}
@@ -51,5 +54,5 @@ hint_send(const struct addr *client, const char *domain)
 		atomic_store(&pause_until,
 		    clock_us() + HINT_PAUSE_SECONDS * 1000000LL);
 	if (log_due(&limit))
-		log_error("%s: cannot hint: %s", path, error);
+		log_error("%s: cannot hint: %s", graymilter.path, error);
 }

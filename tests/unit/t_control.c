@@ -633,6 +633,96 @@ many_clients_at_once(void **state)
 	assert_int_equal(atomic_load(&failed), 0);
 }
 
+/* --- a connection that stays */
+
+static struct control_kept kept = {
+	.path = path,
+	.lock = PTHREAD_MUTEX_INITIALIZER
+};
+
+static void
+ask_kept(const char *command, int wanted)
+{
+	char error[CONTROL_ERROR_MAX];
+
+	CHECK(control_ask_kept(&kept, command, DEADLINE_MS, error) == wanted,
+	    "%s", command);
+}
+
+static void
+one_connection_for_many(void **state)
+{
+	const int before = atomic_load(&runs);
+	int once;
+
+	(void)state;
+	ask_kept("count", 0);
+	once = kept.idle[0];
+	for (int i = 0; i < 10; i++)
+		ask_kept("count", 0);
+	assert_int_equal(atomic_load(&runs) - before, 11);
+	assert_int_equal(kept.count, 1);
+	assert_int_equal(kept.idle[0], once);
+}
+
+static void
+one_that_was_ended_is_replaced(void **state)
+{
+	const int before = atomic_load(&runs);
+
+	(void)state;
+	assert_int_equal(shutdown(kept.idle[0], SHUT_RDWR), 0);
+	ask_kept("count", 0);
+	assert_int_equal(atomic_load(&runs) - before, 1);
+	assert_int_equal(kept.count, 1);
+}
+
+/* Nor does one stay whose answer is another's. */
+static void
+one_that_failed_does_not_stay(void **state)
+{
+	(void)state;
+	ask_kept("two\nlines", -1);
+	assert_int_equal(kept.count, 1);
+	ask_kept("fail", -1);
+	assert_int_equal(errno, 0);
+	assert_int_equal(kept.count, 0);
+	ask_kept("count", 0);
+	ask_kept("big", 0);
+	assert_int_equal(kept.count, 1);
+}
+
+static void *
+ask_kept_often(void *failed)
+{
+	char error[CONTROL_ERROR_MAX];
+
+	for (int i = 0; i < TIMES; i++)
+		if (control_ask_kept(&kept, "count", DEADLINE_MS, error) == -1)
+			atomic_fetch_add((atomic_int *)failed, 1);
+	return NULL;
+}
+
+static void
+only_some_stay(void **state)
+{
+	const int before = atomic_load(&runs);
+	pthread_t thread[THREADS];
+	atomic_int failed = 0;
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL,
+		    ask_kept_often, &failed), 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	assert_int_equal(atomic_load(&failed), 0);
+	assert_int_equal(atomic_load(&runs) - before, THREADS * TIMES);
+	assert_in_range(kept.count, 1, CONTROL_KEPT_MAX);
+	while (kept.count > 0)
+		close(kept.idle[--kept.count]);
+}
+
 static void
 nothing_is_left_open(void **state)
 {
@@ -686,6 +776,10 @@ main(void)
 		cmocka_unit_test_teardown(clients_that_fail_are_not_counted,
 		    drop_clients),
 		cmocka_unit_test(many_clients_at_once),
+		cmocka_unit_test(one_connection_for_many),
+		cmocka_unit_test(one_that_was_ended_is_replaced),
+		cmocka_unit_test(one_that_failed_does_not_stay),
+		cmocka_unit_test(only_some_stay),
 		cmocka_unit_test(nothing_is_left_open),
 		cmocka_unit_test(the_end),
 	};
