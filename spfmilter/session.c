@@ -479,10 +479,10 @@ spf_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	if ((f0 & actions) != actions && log_due(&limit))
 		log_error("the MTA takes no change of a message");
 	smfi_setsymlist(ctx, SMFIM_CONNECT, asks_host ?
-	    (char *)"j " CLIENT_MACROS_CONNECT : (char *)"j");
+	    (char *)CLIENT_MACROS_CONNECT : (char *)"");
 	smfi_setsymlist(ctx, SMFIM_HELO, (char *)"");
-	smfi_setsymlist(ctx, SMFIM_ENVFROM, conf->scanauth ? (char *)"i" :
-	    (char *)"i " CLIENT_MACROS_MAIL);
+	smfi_setsymlist(ctx, SMFIM_ENVFROM, conf->scanauth ? (char *)"i j" :
+	    (char *)"i j " CLIENT_MACROS_MAIL);
 	smfi_setsymlist(ctx, SMFIM_ENVRCPT, (char *)"");
 	smfi_setsymlist(ctx, SMFIM_DATA, (char *)"");
 	smfi_setsymlist(ctx, SMFIM_EOH, (char *)"");

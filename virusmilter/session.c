@@ -422,11 +422,11 @@ virus_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 		actions = 0;
 	if ((f0 & actions) != actions && log_due(&limit))
 		log_error("the MTA takes no change of a message");
-	smfi_setsymlist(ctx, SMFIM_CONNECT, iplist_has_domains(
-	    conf->judge->clients) ? (char *)"j " CLIENT_MACROS_CONNECT :
-	    (char *)"j");
+	smfi_setsymlist(ctx, SMFIM_CONNECT,
+	    iplist_has_domains(conf->judge->clients) ?
+	    (char *)CLIENT_MACROS_CONNECT : (char *)"");
 	smfi_setsymlist(ctx, SMFIM_HELO, (char *)"");
-	smfi_setsymlist(ctx, SMFIM_ENVFROM, (char *)CLIENT_MACROS_MAIL);
+	smfi_setsymlist(ctx, SMFIM_ENVFROM, (char *)"j " CLIENT_MACROS_MAIL);
 	smfi_setsymlist(ctx, SMFIM_ENVRCPT, (char *)"");
 	smfi_setsymlist(ctx, SMFIM_DATA, (char *)"");
 	smfi_setsymlist(ctx, SMFIM_EOH, steps & SMFIP_NR_EOH ? (char *)"" :

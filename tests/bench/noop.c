@@ -55,8 +55,7 @@ static const struct mode {
 	/* SMFIS_CONTINUE, if not said. */
 	sfsistat at_connect, at_helo, at_mail, at_rcpt, at_eoh;
 	unsigned long unwanted;		/* 0: it does not negotiate */
-	const char *at_first, *macros;	/* wanted at connect and at MAIL; or
-					 * NULL */
+	const char *macros;		/* wanted at MAIL; or NULL */
 	const char *at_last;		/* at the end of the header */
 	const char *at_end;		/* of the message */
 	const struct mark *mark;	/* is added there; or NULL */
@@ -86,8 +85,8 @@ static const struct mode {
 	 * And each field of the header, for one that is added is worth
 	 * something only where forged ones are removed.
 	 */
-	{ .name = "mark", .at_helo = SMFIS_NOREPLY, .at_first = "j",
-	    .macros = "i {auth_authen} {verify}", .mark = &spf_mark,
+	{ .name = "mark", .at_helo = SMFIS_NOREPLY,
+	    .macros = "i j {auth_authen} {verify}", .mark = &spf_mark,
 	    .unwanted = SMFIP_NR_HELO | SMFIP_NR_HDR | TOLD(SMFIP_NOCONNECT |
 	    SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NOHDRS) },
 	/* Is told all of a message but its body, and answers its end only. */
@@ -103,8 +102,8 @@ static const struct mode {
 	    SMFIP_NOHDRS | SMFIP_NOEOH) },
 	/* Is told all of a message, and marks it. */
 	{ .name = "body", .at_mail = SMFIS_NOREPLY, .at_rcpt = SMFIS_NOREPLY,
-	    .at_eoh = SMFIS_NOREPLY, .at_first = "j",
-	    .macros = "{auth_authen} {verify}", .at_end = "i",
+	    .at_eoh = SMFIS_NOREPLY,
+	    .macros = "j {auth_authen} {verify}", .at_end = "i",
 	    .mark = &virus_mark, .unwanted = SMFIP_NR_MAIL |
 	    SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY |
 	    TOLD(SMFIP_NOCONNECT | SMFIP_NOMAIL | SMFIP_NORCPT |
@@ -211,8 +210,7 @@ noop_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	(void)f2;
 	(void)f3;
 	for (int stage = SMFIM_FIRST; stage <= SMFIM_LAST; stage++) {
-		const char *macros = stage == SMFIM_CONNECT ? mode->at_first :
-		    stage == SMFIM_ENVFROM ? mode->macros :
+		const char *macros = stage == SMFIM_ENVFROM ? mode->macros :
 		    stage == SMFIM_EOH ? mode->at_last :
 		    stage == SMFIM_EOM ? mode->at_end : NULL;
 

@@ -1231,10 +1231,10 @@ ok !-e $sock, '-check: makes nothing';
 
 for (
 	# options, macros at CONNECT and MAIL
-	[[], 'j', 'i {auth_authen} {verify}'],
-	[['-scanauth'], 'j', 'i'],
+	[[], '', 'i j {auth_authen} {verify}'],
+	[['-scanauth'], '', 'i j'],
 	[[-whitelist => file('names', ".friend.example\n")],
-	    'j {client_resolve}', 'i {auth_authen} {verify}'],
+	    '{client_resolve}', 'i j {auth_authen} {verify}'],
 ) {
 	my ($options, $connect, $mail) = @$_;
 	my $m = Milter->new(spf(@$options)->socket);

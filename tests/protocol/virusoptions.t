@@ -870,16 +870,16 @@ is Daemon::slurp($data), "somebody's data\n",
 	for (
 		# options, the commands, macros at CONNECT and at the end of
 		# the header
-		[[], 'C-mr-lnb-', 'j', ''],
-		[[@control], 'C-mr-lNb-', 'j', $i],
-		[[-emergency => $nowhere], 'C-mr-lNb-', 'j', $i],
-		[[-emergencyload => 9999], 'C-mr-lNb-', 'j', $i],
-		[['-dryrun'], 'C-mr-lnb-', 'j', ''],
-		[[@asks], 'C-mr-lnb-', 'j', ''],
+		[[], 'C-mr-lnb-', '', ''],
+		[[@control], 'C-mr-lNb-', '', $i],
+		[[-emergency => $nowhere], 'C-mr-lNb-', '', $i],
+		[[-emergencyload => 9999], 'C-mr-lNb-', '', $i],
+		[['-dryrun'], 'C-mr-lnb-', '', ''],
+		[[@asks], 'C-mr-lnb-', '', ''],
 		[[-whitelist => file('others', "203.0.113.0/24\n")],
-		    'C-mr-lnb-', 'j', ''],
+		    'C-mr-lnb-', '', ''],
 		[[-whitelist => file('names', ".friend.example\n")],
-		    'C-mr-lnb-', 'j {client_resolve}', ''],
+		    'C-mr-lnb-', '{client_resolve}', ''],
 	) {
 		my ($options, $commands, $connect, $eoh) = @$_;
 		my $what = @$options ? "@$options" =~ s/\Q$dir\E\S*/X/gr :
@@ -889,7 +889,7 @@ is Daemon::slurp($data), "somebody's data\n",
 		is $m->commands, $commands, "commands asked for: $what";
 		is $m->{steps} & 0x800, 0, "no recipient that was refused";
 		is_deeply [@{ $m->{wanted} }{0 .. 6}], [$connect, '',
-		    '{auth_authen} {verify}', '', '', 'i', $eoh],
+		    'j {auth_authen} {verify}', '', '', 'i', $eoh],
 		    "macros asked for: $what" or diag explain $m->{wanted};
 		$m->quit;
 		# It works like this: what the header says is known later.
