@@ -21,8 +21,8 @@ struct waiting {
 };
 
 /*
- * One per connection, from gray_connect() to gray_close(), and only for those
- * that are not accepted at once.
+ * One per connection, from gray_connect() to gray_close(); of clients that are
+ * exempt, and of whose friends nothing is learned, it is one for all.
  */
 struct session {
 	struct addr addr;
@@ -42,6 +42,7 @@ struct session {
 	struct waiting *waiting;
 	int waits;
 };
+static struct session exempt_client = { .exempt = true, .spared = true };
 
 static const struct session_conf *conf;
 static unsigned long steps;		/* the SMFIP_ bits we negotiate */
@@ -73,7 +74,7 @@ static struct stats_counter verdicts[JUDGE_BY_COUNT] = {
 static struct stats_counter counters[] = {
 	{ "connections_total", NULL, "Clients seen.", 0 },
 	{ "sessions", NULL,
-	    "Connections open that were not accepted at once.", 0 },
+	    "Connections open whose clients are not exempt.", 0 },
 	{ "decision_seconds_sum", NULL, "Time taken to judge recipients.", 0 },
 	{ "decision_seconds_count", NULL, NULL, 0 },
 	{ "held_seconds_sum", NULL, "Time that delayed mail was held up.", 0 },
@@ -89,7 +90,6 @@ go_on(unsigned long no_reply)
 	return steps & no_reply ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
-/* 421 at connect, see reply_trouble(). */
 static sfsistat
 fail(SMFICTX *ctx, const char *code, const char *trouble)
 {
@@ -189,13 +189,13 @@ gray_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *sa)
 	}
 	first.exempt = exempt != CLIENT_JUDGED || v.by != JUDGE_NOTHING;
 	if (first.exempt && (exempt == CLIENT_LOCAL || !conf->learn))
-		return SMFIS_ACCEPT;
-	if ((s = malloc(sizeof *s)) == NULL)
-		return fail(ctx, "421", "out of memory");
-	*s = first;
-	smfi_setpriv(ctx, s);
-	stats_count(&counters[SESSIONS]);
-	return SMFIS_CONTINUE;
+		smfi_setpriv(ctx, &exempt_client);
+	else if ((s = malloc(sizeof *s)) != NULL) {
+		*s = first;
+		smfi_setpriv(ctx, s);
+		stats_count(&counters[SESSIONS]);
+	}
+	return go_on(SMFIP_NR_CONN);
 }
 
 /* Is there any reason not to judge this message? */
@@ -225,7 +225,7 @@ gray_envfrom(SMFICTX *ctx, char **argv)
 {
 	struct session *s = smfi_getpriv(ctx);
 
-	if (s == NULL)
+	if (s == NULL || s == &exempt_client)
 		return go_on(SMFIP_NR_MAIL);
 	clear_message(s);
 	log_word(s->sender, argv[0]);
@@ -399,7 +399,9 @@ gray_envrcpt(SMFICTX *ctx, char **argv)
 	struct verdict v = { .by = JUDGE_NOTHING };
 	bool refused = is_refused(ctx);
 
-	if (s == NULL || (refused && s->spared))
+	if (s == NULL)
+		return fail(ctx, "451", "out of memory");
+	if (refused && s->spared)
 		return SMFIS_CONTINUE;
 	if (s->learns)
 		learn(s, argv[0]);
@@ -464,7 +466,7 @@ gray_data(SMFICTX *ctx)
 	struct session *s = smfi_getpriv(ctx);
 	sfsistat answer = SMFIS_CONTINUE;
 
-	if (s == NULL)
+	if (s == NULL || s == &exempt_client)
 		return SMFIS_ACCEPT;
 	if (s->bounces && !s->spared)
 		answer = judge_bounce(ctx, s);
@@ -513,7 +515,7 @@ gray_abort(SMFICTX *ctx)
 {
 	struct session *s = smfi_getpriv(ctx);
 
-	if (s != NULL)
+	if (s != NULL && s != &exempt_client)
 		clear_message(s);
 	return SMFIS_CONTINUE;
 }
@@ -524,8 +526,8 @@ gray_close(SMFICTX *ctx)
 {
 	struct session *s = smfi_getpriv(ctx);
 
-	if (s != NULL) {
-		smfi_setpriv(ctx, NULL);
+	smfi_setpriv(ctx, NULL);
+	if (s != NULL && s != &exempt_client) {
 		stats_count_by(&counters[SESSIONS], (uint64_t)-1);
 		clear_message(s);
 		free(s);
@@ -583,8 +585,9 @@ void
 session_open(const struct session_conf *c)
 {
 	conf = c;
-	steps = SMFIP_NOHELO | SMFIP_NR_MAIL | SMFIP_NOHDRS | SMFIP_NOEOH |
-	    SMFIP_NOBODY | SMFIP_NOUNKNOWN;
+	/* What is to be said is said at RCPT, or later. */
+	steps = SMFIP_NR_CONN | SMFIP_NOHELO | SMFIP_NR_MAIL | SMFIP_NOHDRS |
+	    SMFIP_NOEOH | SMFIP_NOBODY | SMFIP_NOUNKNOWN;
 	if (conf->traps)
 		steps |= SMFIP_RCPT_REJ;
 	stats_add(counters, sizeof counters / sizeof counters[0]);

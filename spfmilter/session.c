@@ -26,13 +26,14 @@ struct message {
 	struct forged results, received;
 };
 
-/* One per connection, and only for those that are not accepted at once. */
+/* One per connection; of clients that are spared it is this one, for all. */
 struct session {
 	struct addr addr;
 	char helo[HELO_MAX];
 	struct opinion *opinion;	/* of that name, once it was asked */
 	struct message *message;	/* NULL: none is under way */
 };
+static struct session spared_client;
 
 static const struct session_conf *conf;
 static unsigned long steps;		/* the SMFIP_ bits we negotiate */
@@ -60,7 +61,7 @@ enum { MAILFROM = 0, HELO = SPF_RESULTS };
 static struct stats_counter counters[] = {
 	{ "connections_total", NULL, "Clients seen.", 0 },
 	{ "sessions", NULL,
-	    "Connections open that were not accepted at once.", 0 },
+	    "Connections open whose clients are not exempt.", 0 },
 	{ "check_seconds_sum", NULL, "Time taken to check messages.", 0 },
 	{ "check_seconds_count", NULL, NULL, 0 },
 	{ "private_clients_total", NULL,
@@ -70,11 +71,10 @@ static struct stats_counter counters[] = {
 };
 enum { CONNECTIONS, SESSIONS, SECONDS, CHECKS, PRIVATE, RECIPIENT_MX };
 
-/* 421 at connect, see reply_trouble(). */
 static sfsistat
-fail(SMFICTX *ctx, const char *code, const char *trouble)
+fail(SMFICTX *ctx, const char *trouble)
 {
-	return reply_trouble(ctx, (enum onerror)conf->onerror, code, trouble);
+	return reply_trouble(ctx, (enum onerror)conf->onerror, "451", trouble);
 }
 
 /* Our own name, as those behind us know it. */
@@ -134,14 +134,13 @@ spf_connect(SMFICTX *ctx, char *host, _SOCK_ADDR *sa)
 		    spared != JUDGE_NOT_EXEMPT ? judge_exempt_word(spared) :
 		    client_exempt_word(exempt), exempt == CLIENT_LOCAL ? "-" :
 		    addr_print(&addr, client));
-		return SMFIS_ACCEPT;
+		smfi_setpriv(ctx, &spared_client);
+	} else if ((s = calloc(1, sizeof *s)) != NULL) {
+		s->addr = addr;
+		smfi_setpriv(ctx, s);
+		stats_count(&counters[SESSIONS]);
 	}
-	if ((s = calloc(1, sizeof *s)) == NULL)
-		return fail(ctx, "421", "out of memory");
-	s->addr = addr;
-	smfi_setpriv(ctx, s);
-	stats_count(&counters[SESSIONS]);
-	return SMFIS_CONTINUE;
+	return steps & SMFIP_NR_CONN ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
 /* Another name is another identity. */
@@ -150,7 +149,7 @@ spf_helo(SMFICTX *ctx, char *helo)
 {
 	struct session *s = smfi_getpriv(ctx);
 
-	if (s != NULL) {
+	if (s != NULL && s != &spared_client) {
 		free(s->opinion);
 		s->opinion = NULL;
 		snprintf(s->helo, sizeof s->helo, "%s", helo);
@@ -305,8 +304,10 @@ spf_envfrom(SMFICTX *ctx, char **argv)
 	    client_mail(ctx);
 	struct claim claim;
 
+	if (s == &spared_client)
+		return SMFIS_ACCEPT;
 	if (s == NULL)
-		return SMFIS_CONTINUE;
+		return fail(ctx, "out of memory");
 	forget_message(s);
 	if (exempt != CLIENT_JUDGED) {
 		client_count(exempt);
@@ -314,7 +315,7 @@ spf_envfrom(SMFICTX *ctx, char **argv)
 		return SMFIS_ACCEPT;
 	}
 	if ((s->message = calloc(1, sizeof *s->message)) == NULL)
-		return fail(ctx, "451", "out of memory");
+		return fail(ctx, "out of memory");
 	judge_set_sender(s->message->sender, argv[0]);
 	claim = claim_of(ctx, s);
 	note(ctx, s, check(s, &claim));
@@ -421,7 +422,7 @@ spf_eom(SMFICTX *ctx)
 		done = quarantine(ctx, &m->verdict);
 	forget_message(s);
 	if (done != MI_SUCCESS)
-		return fail(ctx, "451", "the MTA takes no change of a message");
+		return fail(ctx, "the MTA takes no change of a message");
 	return action == ACTION_DISCARD ? SMFIS_DISCARD : SMFIS_CONTINUE;
 }
 
@@ -441,8 +442,8 @@ spf_close(SMFICTX *ctx)
 {
 	struct session *s = smfi_getpriv(ctx);
 
-	if (s != NULL) {
-		smfi_setpriv(ctx, NULL);
+	smfi_setpriv(ctx, NULL);
+	if (s != NULL && s != &spared_client) {
 		stats_count_by(&counters[SESSIONS], (uint64_t)-1);
 		forget_message(s);
 		free(s->opinion);
@@ -530,8 +531,9 @@ void
 session_open(const struct session_conf *c)
 {
 	conf = c;
-	steps = SMFIP_NR_HELO | SMFIP_NODATA | SMFIP_NOEOH | SMFIP_NR_HDR |
-	    SMFIP_NOBODY | SMFIP_NOUNKNOWN;
+	/* What is to be said is said at MAIL. */
+	steps = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NODATA | SMFIP_NOEOH |
+	    SMFIP_NR_HDR | SMFIP_NOBODY | SMFIP_NOUNKNOWN;
 	if (!conf->recipientmx)
 		steps |= SMFIP_NORCPT;
 	if (conf->dryrun)

@@ -87,8 +87,10 @@ static const struct mode {
 	 */
 	{ .name = "mark", .at_helo = SMFIS_NOREPLY,
 	    .macros = "i j {auth_authen} {verify}", .mark = &spf_mark,
-	    .unwanted = SMFIP_NR_HELO | SMFIP_NR_HDR | TOLD(SMFIP_NOCONNECT |
-	    SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NOHDRS) },
+	    .at_connect = SMFIS_NOREPLY,
+	    .unwanted = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_HDR |
+	    TOLD(SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL |
+	    SMFIP_NOHDRS) },
 	/* Is told all of a message but its body, and answers its end only. */
 	{ .name = "eoh", .at_mail = SMFIS_NOREPLY, .at_rcpt = SMFIS_NOREPLY,
 	    .at_eoh = SMFIS_NOREPLY, .unwanted = SMFIP_NR_MAIL |

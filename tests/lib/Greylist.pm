@@ -27,27 +27,26 @@ sub gray {
 	    @_);
 }
 
-# A session up to MAIL; undef when the client was accepted before.  %with:
-# client, host, macros => { C => [...], ... } and what negotiate() takes.
+# A session up to MAIL.  %with: client, host, macros => { C => [...], ... } and what negotiate() takes.
 sub greeted {
 	my ($d, %with) = @_;
 	my $m = Milter->new($d->socket, %with);
 	my %macros = (C => [j => 'mx.example.test'], %{ $with{macros} // {} });
 	$m->macro($_, @{ $macros{$_} }) for keys %macros;
 	my $client = exists $with{client} ? $with{client} : '192.0.2.1';
-	return $m if $m->connect($client, $with{host})->{reply} eq 'c';
-	$m->quit;
-	return undef;
+	$m->connect($client, $with{host});
+	return $m;
 }
 
 # A message in a session, to its end, as an MTA has it: those who were refused
 # are not in it, and without anybody it ends.  Returns the words for what
 # decided, in the order of the log, and where it ended, with what reply and
 # what changes, if that is not what they mean.  %with: from, to =>
-# [...], auth, tls, reply => [...] to have the replies as they were.
+# [...], auth, tls, reply => [...] to have the replies as they were, and seen,
+# how much of the log was there before.
 sub mail_on {
 	my ($d, $m, %with) = @_;
-	my $seen = length $d->log;
+	my $seen = $with{seen} // length $d->log;
 	my $from = $with{from} // '<dave@client.example>';
 	my @to = @{ $with{to} // ['<alice@example.test>'] };
 	$m->macro(M => i => 'q1', '{auth_authen}' => $with{auth} // '',
@@ -74,6 +73,7 @@ sub mail_on {
 	my $due = $from eq '<>' && grep({ $waits{$_} } @words) ? 'data y' :
 	    grep({ $_ eq 'delayed' } @words) ? 'eom c i' :
 	    @words && !grep({ !$waits{$_} } @words) ? 'rcpt y' :
+	    "@words" =~ /^(whitelist|unsuspected)\z/ ? 'rcpt a' :
 	    "@words" =~ /^(autowhite|sender)\z/ && $from ne '<>' ? 'rcpt a' :
 	    'data a';
 	return join ' ', @words, @words && $end eq $due ? () : "($end)";
@@ -83,9 +83,8 @@ sub mail_on {
 sub mail {
 	my ($d, %with) = @_;
 	my $seen = length $d->log;
-	my $m = greeted($d, %with) or return join ' ', (map { /by=(\w+)/ }
-	    substr $d->log, $seen), '(connect a)';
-	my $said = mail_on($d, $m, %with);
+	my $m = greeted($d, %with);
+	my $said = mail_on($d, $m, %with, seen => $seen);
 	$m->quit;
 	return $said;
 }

@@ -44,13 +44,13 @@ my @lists = (
 	# option, list, the other one, a bad one, what is said of mail for which
 	# it is the first list that counts, and for which the second
 	['-whitelist', "203.0.113.1\n", "198.51.100.0/24\n",
-	    "203.0.113.1\n203.0.113.300\n", 'whitelist (connect a)',
+	    "203.0.113.1\n203.0.113.300\n", 'whitelist',
 	    [%whitelisted], [client => '198.51.100.7']],
 	['-whitelist', ".friend.example\n192.0.2.99\n", "192.0.2.99\n" .
-	    ".other.example\n", "friend\n", 'whitelist (connect a)', [%friend],
+	    ".other.example\n", "friend\n", 'whitelist', [%friend],
 	    [%friend, host => 'other.example']],
 	['-suspects', "203.0.113.0/24\n", "203.0.114.0/24\n2001:db8::/32\n",
-	    "203.0.113.0/33\n", 'unsuspected (connect a)',
+	    "203.0.113.0/33\n", 'unsuspected',
 	    [client => '2001:db8::1'], [%whitelisted]],
 	['-senders', "joe\@a.test\n", "\@b.test\n", "joe\n", 'sender',
 	    [from => '<Joe+news@A.test>'], [from => '<x@b.test>']],
@@ -335,9 +335,9 @@ for (@lists) {
 		    '203.0.113.9', host => $_->[0], macros => { C => [j => 'mx',
 		    defined $_->[1] ? ('{client_resolve}' => $_->[1]) : ()] },
 		    $_->[2]] }
-		['mx.friend.example', 'OK', 'whitelist (connect a)'],
-		['Friend.Example', 'OK', 'whitelist (connect a)'],
-		['mx.friend.example', undef, 'whitelist (connect a)'],
+		['mx.friend.example', 'OK', 'whitelist'],
+		['Friend.Example', 'OK', 'whitelist'],
+		['mx.friend.example', undef, 'whitelist'],
 		['mx.friend.example', 'FORGED', 'new'],
 		['mx.friend.example', 'TEMP', 'early'],
 		['mx.friend.example', 'FAIL', 'early'],
@@ -351,9 +351,9 @@ for (@lists) {
 	walk($both, 'both lists',
 		['a suspect', client => '203.0.113.1', 'new'],
 		['whitelisted', client => '203.0.113.7',
-		    'whitelist (connect a)'],
+		    'whitelist'],
 		['neither', client => '198.51.100.1',
-		    'unsuspected (connect a)']);
+		    'unsuspected']);
 	is scalar(records($both, 'triplet')), 1, 'both lists: one record';
 }
 
@@ -361,8 +361,8 @@ for (@lists) {
 
 {
 	my $d = gray;
-	walk($d, 'exempt', ['local', client => undef, '(connect a)'],
-	    map({ [$_, client => $_, '(connect a)'] } '127.0.0.1',
+	walk($d, 'exempt', ['local', client => undef, '(rcpt a)'],
+	    map({ [$_, client => $_, '(rcpt a)'] } '127.0.0.1',
 	    '127.9.9.9', '::1', '::ffff:127.0.0.1'),
 	    ['AUTH', @auth, '(rcpt a)'], ['verified TLS', @tls, '(rcpt a)'],
 	    ['AUTH, null sender', @auth, from => '<>', '(rcpt a)'],
@@ -372,7 +372,7 @@ for (@lists) {
 	is scalar(records($d, 'triplet')), 1, 'exempt: leave no records';
 	walk(gray('-scanauth'), '-scanauth', ['AUTH', @auth, 'new'],
 	    ['verified TLS', @tls, 'early'],
-	    ['loopback', client => '127.0.0.1', '(connect a)']);
+	    ['loopback', client => '127.0.0.1', '(rcpt a)']);
 	walk(gray('-scanauth', -senders => file('sa', "ann\@a.test\n")),
 	    '-scanauth', ['a listed sender', @auth, from => '<ann@a.test>',
 	    'sender']);
@@ -393,7 +393,7 @@ for (@lists) {
 	my @clients = (
 		# where our user is, the answer, more options
 		['far away', '192.0.2.1', '(data a)', []],
-		['whitelisted', '198.51.100.1', '(data a)', []],
+		['whitelisted', '198.51.100.1', 'whitelist (data a)', []],
 		['on loopback', '127.0.0.1', '(data a)', []],
 		['judged', '192.0.2.1', 'new new', ['-scanauth']],
 	);

@@ -195,8 +195,8 @@ for ([[], 'eom a'], [[-onerror => 'accept'], 'eom a'],
 # --- -lenient
 
 $tested{lenient} = 1;
-for (['-whitelist', 'list_bad_lines', "192.0.2.1\n192.0.2.300\n", 'connect a'],
-    ['-suspects', 'list_bad_lines', "203.0.113.1\nx y\n", 'connect a'],
+for (['-whitelist', 'list_bad_lines', "192.0.2.1\n192.0.2.300\n", 'rcpt a'],
+    ['-suspects', 'list_bad_lines', "203.0.113.1\nx y\n", 'rcpt a'],
     ['-senders', 'sender_bad_lines', "dave\@client.example\nx\n", 'rcpt a'],
     ['-recipients', 'recipient_bad_lines', "alice\@\nx\n", 'data a'],
     ['-trap', 'trap_bad_lines', "bob\@\nalice\@\nx\n", 'rcpt 451 4.7.1']) {
@@ -397,7 +397,7 @@ for (
 ) {
 	my ($options, $connect, $mail, $rcpt, $refused) = @$_;
 	my $m = Milter->new(gray(@$options)->socket);
-	is $m->commands, 'C-mRT----', "commands asked for: @$options";
+	is $m->commands, 'c-mRT----', "commands asked for: @$options";
 	is $m->{actions} & 0xff, 0x1, "actions asked for: @$options";
 	is $m->{steps} & 0x800, $refused, "refused RCPTs: @$options";
 	is_deeply [@{ $m->{wanted} }{0, 2, 3, 5}],

@@ -341,19 +341,19 @@ is mail(spf('-helo'), helo => 'forger.example')->{text}, '550 5.7.23 SPF ' .
 	my @fail = (from => '<joe@fail.example>', helo => 'forger.example');
 	for (
 		# what, %with, where it is accepted
-		['local submission', [client => undef], 'connect'],
-		map({ ["loopback $_", [client => $_], 'connect'] } '127.0.0.1',
+		['local submission', [client => undef], 'mail'],
+		map({ ["loopback $_", [client => $_], 'mail'] } '127.0.0.1',
 		    '127.99.0.1', '::1', '::ffff:127.0.0.1'),
-		map({ ["private $_", [client => $_], 'connect'] } '10.0.0.1',
+		map({ ["private $_", [client => $_], 'mail'] } '10.0.0.1',
 		    '10.255.255.255', '172.16.0.1', '172.31.255.255',
 		    '192.168.1.1', '169.254.1.1', '100.64.0.1',
 		    '100.127.255.255', 'fc00::1', 'fdff::1', 'fe80::1',
 		    'febf::1', '::ffff:192.168.1.1'),
-		map({ ["whitelist $_", [client => $_], 'connect'] }
+		map({ ["whitelist $_", [client => $_], 'mail'] }
 		    '192.0.2.77', '198.51.100.9', '2001:db8:77::1',
 		    '::ffff:192.0.2.77'),
 		map({ ["host $_", [host => $_, macros => { C => [j => $mx,
-		    '{client_resolve}' => 'OK'] }], 'connect'] }
+		    '{client_resolve}' => 'OK'] }], 'mail'] }
 		    'mx.friend.example', 'friend.example',
 		    'MX.Friend.EXAMPLE'),
 		['AUTH', [auth => 'ann'], 'mail'],
@@ -389,7 +389,7 @@ is mail(spf('-helo'), helo => 'forger.example')->{text}, '550 5.7.23 SPF ' .
 		is mail($d, @fail, @with)->{said}, 'mail 550 5.7.23',
 		    "not exempt: $what";
 	}
-	is mail($d, @fail, host => 'mx.friend.example')->{said}, 'connect a',
+	is mail($d, @fail, host => 'mx.friend.example')->{said}, 'mail a',
 	    'exempt: a host of an MTA that has no such macro';
 	# AUTH is for the message it came with.
 	my $m = met($d, helo => 'client.example');

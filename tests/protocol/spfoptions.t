@@ -208,7 +208,7 @@ for (['-dryrun'], ['-dryrun', -fail => 'none'], ['-dryrun', '-recipientmx'],
 	my $d = spf(@$_);
 	my $m = Milter->new($d->socket);
 	is $m->{actions} & 0xff, 0, "@$_: nothing is changed";
-	is $m->commands, grep({ /recipient/ } @$_) ? 'ChMR-----' : 'ChM------',
+	is $m->commands, grep({ /recipient/ } @$_) ? 'chMR-----' : 'chM------',
 	    "@$_: nor looked at";
 	$m->quit;
 	for my $result (qw(none neutral pass fail softfail temperror
@@ -646,9 +646,9 @@ for (
 	    [from => '<joe@new.example>']],
 	['-whitelist', "203.0.113.1\n", "198.51.100.0/24\n",
 	    "203.0.113.1\n203.0.113.300\n", [client => '203.0.113.1'],
-	    'connect a', [client => '198.51.100.7']],
+	    'mail a', [client => '198.51.100.7']],
 	['-allowlist', "203.0.113.1\n", ".friend.example\n",
-	    "203.0.113.1\nfriend\n", [client => '203.0.113.1'], 'connect a',
+	    "203.0.113.1\nfriend\n", [client => '203.0.113.1'], 'mail a',
 	    [host => 'mx.friend.example']],
 ) {
 	my ($option, $one, $two, $bad, $by_one, $want, $by_two) = @$_;
@@ -690,7 +690,7 @@ for (
 for (['-fallback', "old.example -all\nx y z\n", 'fallback_bad_lines',
     [from => '<joe@old.example>'], 'mail 550 5.7.23'],
     ['-whitelist', "192.0.2.1\n192.0.2.300\n", 'list_bad_lines', [],
-    'connect a']) {
+    'mail a']) {
 	my ($option, $text, $name, $with, $want) = @$_;
 	my $list = file('lenient', $text);
 	my ($status, $out, $err) = run(program('spfmilter'), '-nodaemon',
@@ -716,7 +716,7 @@ $tested{$_} = 1 for qw(whitelist allowlist);
 		my $d = spf(@$options);
 		is mail($d, @fail, client => "192.0.2.$_->[0]")->{said},
 		    $_->[1], "@{$options}[0, 2]: $_->[0]"
-		    for [1, 'connect a'], [2, 'connect a'],
+		    for [1, 'mail a'], [2, 'mail a'],
 		    [3, 'mail 550 5.7.23'];
 		is $d->stat('exempt_total{why="whitelist"}'), 2,
 		    "@{$options}[0, 2]: counted";
@@ -731,9 +731,9 @@ $tested{recipientmx} = 1;
 	    'other.example', 'noanswer.example';
 	my $refused = '550 5.7.23 ' . $reason;
 	my $d = spf('-recipientmx');
-	is(Milter->new($d->socket)->commands, 'ChMR-l---',
+	is(Milter->new($d->socket)->commands, 'chMR-l---',
 	    '-recipientmx: RCPT is asked for');
-	is(Milter->new(spf->socket)->commands, 'ChM--l---',
+	is(Milter->new(spf->socket)->commands, 'chM--l---',
 	    'without -recipientmx: it is not');
 	my $m = met($d);
 	is $m->mail('<joe@fail.example>')->{reply}, 'c',
@@ -956,7 +956,7 @@ $tested{scanauth} = 1;
 		is mail($d, @$_)->{said}, 'mailfrom=pass',
 		    "-scanauth: @$_: a pass";
 	}
-	is mail($d, @fail, client => '127.0.0.1')->{said}, 'connect a',
+	is mail($d, @fail, client => '127.0.0.1')->{said}, 'mail a',
 	    '-scanauth: not those on loopback';
 	is mail(spf, @fail, auth => 'ann')->{said}, 'mail a',
 	    'without -scanauth';
@@ -1039,7 +1039,7 @@ $tested{$_} = 1 for qw(user pidfile socketmode nodaemon version help control);
 		    qr/^Uid:\t@{[(getpwnam $user)[2]]}\t/m, "$what: the user";
 		is sprintf('%04o', (stat $socket)[2] & 07777), $n == 1 ?
 		    '0600' : '0660', "$what: the socket";
-		is mail($d, client => '203.0.113.7')->{said}, 'connect a',
+		is mail($d, client => '203.0.113.7')->{said}, 'mail a',
 		    "$what: the whitelist";
 		my $marks = grep { $_ eq '-m' } @$words;
 		is said($d, 'fail.example', client => '192.0.2.2'), $marks ?
@@ -1238,7 +1238,7 @@ for (
 ) {
 	my ($options, $connect, $mail) = @$_;
 	my $m = Milter->new(spf(@$options)->socket);
-	is $m->commands, 'ChM--l---', "commands asked for: @$options";
+	is $m->commands, 'chM--l---', "commands asked for: @$options";
 	is $m->{actions} & 0xff, 0x11, "actions asked for: @$options";
 	is_deeply [@{ $m->{wanted} }{0 .. 6}], [$connect, '', $mail, '', '',
 	    '', ''], "macros asked for: @$options" or
@@ -1272,7 +1272,7 @@ for my $steps (0x7f, 0) {
 	    '-autoupdate: -fallback';
 	is said($watches, 'old.example'), 'mailfrom=none',
 	    '-autoupdate: and the old one is forgotten';
-	is mail($watches, client => '198.51.100.1')->{said}, 'connect a',
+	is mail($watches, client => '198.51.100.1')->{said}, 'mail a',
 	    '-autoupdate: -whitelist';
 	is said($watches, 'pass.example', client => '203.0.113.1'),
 	    'mail 550 5.7.23', '-autoupdate: and the old one, too';
