@@ -331,13 +331,14 @@ EOM
 	return sub { return run(@sendmail, @_) };
 }
 
-# The same by Postfix, which takes mail on its port.
+# The same by Postfix, which takes mail on its port.  It counts in seconds, and
+# forgets a mail whose turn comes while it is still put aside: so not after one.
 sub queue_of_postfix {
 	my ($address) = @_;
 	return Postfix->start('myhostname = post.example', 'mydestination =',
 	    'relayhost = [127.0.0.1]:2525', "smtp_bind_address = $address",
-	    'queue_run_delay = 1s', 'minimal_backoff_time = 1s',
-	    'maximal_backoff_time = 2s');
+	    'queue_run_delay = 1s', 'minimal_backoff_time = 2s',
+	    'maximal_backoff_time = 3s');
 }
 
 subtest 'clients that retry by themselves' => sub {
